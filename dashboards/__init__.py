@@ -1,0 +1,1 @@
+"""What people see: the Dash application, folium maps, exports and reports."""

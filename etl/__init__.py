@@ -1,0 +1,1 @@
+"""What moves data: readers, quarantine, manifest, the pipeline from source to stored audit, the sample county."""

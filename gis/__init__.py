@@ -1,0 +1,1 @@
+"""Pure analytics: arrays and GeoDataFrames in, tables out; no files, no database, no network, no clock."""
