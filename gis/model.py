@@ -63,8 +63,8 @@ class Fixes:
 class Passes:
     """P passes: one device on one stretch of one segment, in whole millimetres and milliseconds; the evidence of every figure.
 
-    Sorted by (device_ix, enter_ms, leave_ms, segment_ix, from_mm). `from_mm` > `to_mm` where it moved against the segment. Consecutive passes of a track
-    join up: a route is the ordered passes of a track.
+    Sorted by (device_ix, enter_ms, leave_ms, segment_ix, from_mm). `from_mm` > `to_mm` where it moved against the segment.
+    Consecutive passes of a track join up: a route is the ordered passes of a track.
 
     Attributes:
         segment_ix: int32 (P,).

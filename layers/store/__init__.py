@@ -1,0 +1,1 @@
+"""Stores: the port and its two adapters."""

@@ -1,0 +1,219 @@
+"""The store's port: what every other room may ask of it. Two adapters keep it: PostgreSQL + PostGIS, and one embedded folder.
+
+The embedded store is a folder: `catalogue.sqlite` (a GeoPackage that QGIS opens) beside `positions/` and `passes/` (Parquet by day).
+Every `load…` and `publish` is atomic and idempotent: killed in the middle it leaves the store as it was; done twice, nothing changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date, datetime
+
+    import pandas as pd
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """What a reader knows of one source before it is stored."""
+
+    source: str  # name in the city file
+    table: str  # table contract, or "positions"
+    path: str  # as the city file writes it; never an absolute path of the machine
+    sha256: str
+    rows_in: int
+    crs: str | None = None
+    encoding: str | None = None
+    notes: tuple[str, ...] = ()  # repairs and warnings, Chinese
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One line of the ledger of loads: rows_in == inserted + already_present + quarantined."""
+
+    manifest_id: str
+    record: SourceRecord
+    inserted: int
+    already_present: int
+    quarantined: int
+    reasons: Mapping[str, int]  # quarantine reason code -> rows
+    loaded_at: datetime
+    edition_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One version of one table, valid from a local day on until the next one begins."""
+
+    edition_id: str  # content hash
+    table: str
+    rows: int
+    valid_from: date
+    loaded_at: datetime
+    manifest_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One audit of one local day: `run_id` is the hash of inputs, editions, standard and code."""
+
+    run_id: str
+    day: date
+    city: str
+    standard_id: str
+    standard_version: str
+    editions: Mapping[str, str]  # table -> edition_id
+    inputs: Sequence[Mapping[str, Any]]  # name, sha256, rows
+    code_version: str
+    created_at: datetime | None = None  # set by the store
+    seconds: Mapping[str, float] = field(default_factory=dict)  # stage -> seconds; not part of run_id
+
+
+class PositionStore(Protocol):
+    """Positions by local day. Arrow columns: device_id (string), t_ms, arrived_ms (int64 UTC), lon, lat (float64, WGS 84).
+
+    The key is (device_id, t_ms, lon, lat): a row already there is counted as already present. `arrived_ms` is the time the platform got it.
+    """
+
+    def load(self, batches: Iterable[pa.Table], record: SourceRecord, quarantine: pd.DataFrame) -> Manifest:
+        """Append all batches in one atomic step; `quarantine` has columns row, column, code, zh, en, raw."""
+        ...
+
+    def days(self) -> list[date]:
+        """Local days that hold positions, ascending."""
+        ...
+
+    def count(self, day: date) -> int:
+        """Rows of a day."""
+        ...
+
+    def sha256(self, day: date) -> str:
+        """Hash of the content of a day, free of the order in which it was loaded."""
+        ...
+
+    def scan(
+        self,
+        day: date,
+        *,
+        shard: int = 0,
+        shards: int = 1,
+        device_ids: Sequence[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        arrived_before_ms: int | None = None,
+    ) -> pa.Table:
+        """Positions of a day sorted by (device_id, t_ms, lon, lat); a device always falls into the same shard (a stable hash of its id)."""
+        ...
+
+
+class Store(Protocol):
+    """Catalogue, results, positions and ledgers of one city."""
+
+    url: str
+    positions: PositionStore
+
+    def prepare(self) -> None:
+        """Create the store or migrate it to this version (Alembic on PostgreSQL, the same revisions on SQLite)."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...
+
+    # --- loads and editions ---
+    def load(
+        self, frame: pd.DataFrame, record: SourceRecord, quarantine: pd.DataFrame, *, valid_from: date
+    ) -> Manifest:
+        """Store one table's rows as an edition; several sources of one table and valid_from add up to one edition.
+
+        Raises:
+            InputError: the frame breaks its contract.
+        """
+        ...
+
+    def put_derived(self, table: str, frame: pd.DataFrame, *, edition_id: str, valid_from: date) -> Edition:
+        """Store a derived table (segments, sections) under the hash of what it was derived from; present already: nothing happens."""
+        ...
+
+    def editions(self, table: str | None = None) -> list[Edition]:
+        """Editions, oldest first."""
+        ...
+
+    def edition_at(self, table: str, day: date) -> Edition | None:
+        """The edition in force on a day: the latest loaded among those with the latest valid_from not after the day."""
+        ...
+
+    def read(self, table: str, edition_id: str | None, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Rows of an edition in the order they were loaded (a GeoDataFrame in EPSG:4326 where the contract has a geometry).
+
+        `where` maps columns to a value or a list of values. An edition_id of None gives an empty frame of the contract.
+        """
+        ...
+
+    def manifests(self) -> list[Manifest]:
+        """Every load, newest first."""
+        ...
+
+    def quarantine(self, manifest_id: str | None = None, *, limit: int = 1000, offset: int = 0) -> pd.DataFrame:
+        """Rejected rows: manifest_id, source, row, column, code, zh, en, raw (JSON)."""
+        ...
+
+    # --- runs and results ---
+    def publish(self, run: Run, tables: Mapping[str, pd.DataFrame], passes: Iterable[pa.Table]) -> pd.DataFrame:
+        """Write a run and move the day's pointer to it, in one short transaction.
+
+        Result frames have their contract's columns; the store adds run_id and day. `passes` has columns ordinal-free, sorted as gis.model.Passes:
+        segment_ix, from_mm, to_mm (int32), enter_ms, leave_ms (int64), device_id (string), track_ix (int32), first_fix_ms, last_fix_ms
+        (int64), seen (bool), confidence (float32). Returns the difference of section_windows and grid_days to the run that the pointer left
+        (table, key, column, before, after), which is stored too. A run that is stored already only moves the pointer.
+        """
+        ...
+
+    def current_run(self, day: date) -> Run | None:
+        """The run that the day's pointer names."""
+        ...
+
+    def runs(self, day: date | None = None) -> list[Run]:
+        """All runs kept, newest first."""
+        ...
+
+    def run_days(self) -> list[date]:
+        """Days that have a current run, ascending."""
+        ...
+
+    def result(self, run_id: str, table: str, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Rows of a result table of one run, in the order they were published, with column day."""
+        ...
+
+    def results(self, days: Sequence[date], table: str, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """The same over the current runs of several days."""
+        ...
+
+    def passes(
+        self,
+        run_id: str,
+        *,
+        segment_ix: Sequence[int] | None = None,
+        device_ids: Sequence[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> pa.Table:
+        """Passes of a run, filtered."""
+        ...
+
+    def difference(self, run_id: str) -> pd.DataFrame:
+        """What changed against the run before it (see publish)."""
+        ...
+
+    # --- ledgers of the application (accounts, access log, confirmations) ---
+    def ledger_append(self, ledger: str, row: Mapping[str, Any]) -> None:
+        """Append one row to `users`, `access_log` or `confirmations` (users: the newest row of a name counts)."""
+        ...
+
+    def ledger(self, ledger: str, *, where: Mapping[str, Any] | None = None, limit: int = 1000) -> pd.DataFrame:
+        """Rows of a ledger, newest first; column `at` (UTC) and `body` spread into columns."""
+        ...
