@@ -166,10 +166,11 @@ class Store(Protocol):
     def publish(self, run: Run, tables: Mapping[str, pd.DataFrame], passes: Iterable[pa.Table]) -> pd.DataFrame:
         """Write a run and move the day's pointer to it, in one short transaction.
 
-        Result frames have their contract's columns; the store adds run_id and day. `passes` has columns ordinal-free, sorted as gis.model.Passes:
+        Result frames have their contract's columns; the store adds run_id and day. `passes`, sorted as gis.model.Passes, has columns
         segment_ix, from_mm, to_mm (int32), enter_ms, leave_ms (int64), device_id (string), track_ix (int32), first_fix_ms, last_fix_ms
-        (int64), seen (bool), confidence (float32). Returns the difference of section_windows and grid_days to the run that the pointer left
-        (table, key, column, before, after), which is stored too. A run that is stored already only moves the pointer.
+        (int64), seen (bool), confidence (float32).
+        Returns the difference of section_windows and grid_days to the run that the pointer left (table, key, column, before, after),
+        which is stored too. A run that is stored already only moves the pointer.
         """
         ...
 
