@@ -1,0 +1,383 @@
+"""Positions: where a device was and when, from CSV, Parquet, XLSX, GPX or a query, as a stream in bounded memory.
+
+A row that cannot be trusted is set aside with its line, column and reason; whole columns that say too little (no time zone, longitude and
+latitude swapped) stop the load with one fault that says what to declare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.base import QUARANTINE_COLUMNS, PositionRead, missing_columns, sha256_of, source_files
+from etl.readers import places, times
+from etl.readers.reasons import REASONS
+from etl.readers.sql import stream_query
+from etl.readers.tabular import Chunk, Stream, empty_fault, readable, stream_file, table_format
+from gis.errors import Fault, InputError, SettingsError
+from layers.store.base import SourceRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from etl.base import Context
+    from layers.city import Source
+
+SCHEMA = pa.schema(
+    [
+        ("device_id", pa.string()),
+        ("t_ms", pa.int64()),
+        ("arrived_ms", pa.int64()),
+        ("lon", pa.float64()),
+        ("lat", pa.float64()),
+    ]
+)
+_FUTURE_SLACK_MS = times.DAY_MS
+_NULLS = pa.array(times.NULL_WORDS, type=pa.string())
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRule:
+    """How the positions of a source are to be read. `columns` maps device_id, time, arrived, lon, lat, x, y, wkt, date to its columns."""
+
+    columns: dict[str, str]
+    device: str | None
+    time: times.TimeRule
+    place: places.PlaceRule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parsed:
+    """What one chunk holds: positions in WGS 84, and rows set aside (each exactly once)."""
+
+    positions: pa.Table
+    quarantine: pd.DataFrame
+    reasons: Counter[str]
+    timed: int
+    twofold: int
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What is known of a source when its stream is exhausted."""
+
+    rows_in: int = 0
+    quarantine: list[pd.DataFrame] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    twofold: int = 0
+    clock_doubted: bool = False
+    no_arrival: bool = False
+    encoding: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def parse_positions(table: pa.Table, rows: npt.NDArray[np.int64], rule: PositionRule) -> Parsed:
+    """Positions of one chunk.
+
+    Args:
+        table: source columns (N rows), text or typed.
+        rows: row numbers in the source (N,).
+        rule: columns, times, coordinates.
+
+    Returns:
+        Positions (M rows, `SCHEMA`, in the order of the source) and N - M rows set aside, each with its first reason: device, time,
+        arrival, coordinates.
+    """
+    size = len(table)
+    code = np.full(size, "", dtype=object)
+    column = np.full(size, "", dtype=object)
+
+    def doubt(mask: npt.NDArray[np.bool_], reason: str, name: str) -> None:
+        new = mask & (code == "")
+        code[new], column[new] = reason, name
+
+    device = _device(table, rule)
+    doubt(np.asarray(pc.is_null(device)), "device_missing", rule.columns.get("device_id", "device_id"))
+    when = times.parse_times(_time_column(table, rule), rule.time)
+    for fault, reason in times.FAULT_CODES.items():
+        doubt(when.fault == fault, reason, rule.columns["time"])
+    arrived, arrival = when.ms, rule.columns.get("arrived")
+    if arrival is not None:
+        late = times.parse_times(table[arrival], replace(rule.time, day=None, latest_ms=None))
+        for fault in (times.TimeFault.UNPARSABLE, times.TimeFault.NAIVE, times.TimeFault.EARLY):
+            doubt(late.fault == fault, times.FAULT_CODES[fault], arrival)
+        arrived = np.where(late.fault == 0, late.ms, when.ms)
+    where, name = _places(table, rule)
+    for place_fault, reason in places.FAULT_CODES.items():
+        doubt(where.fault == place_fault, reason, name[1] if place_fault == places.PlaceFault.LAT else name[0])
+    good = code == ""
+    positions = pa.table([device, when.ms, arrived, where.lon, where.lat], schema=SCHEMA).filter(pa.array(good))
+    aside = np.flatnonzero(~good)
+    quarantine = _aside(table.take(pa.array(aside)), rows[aside], column[aside], code[aside])
+    return Parsed(positions, quarantine, Counter(code[aside]), int((when.fault == 0).sum()), when.twofold)
+
+
+def _device(table: pa.Table, rule: PositionRule) -> pa.Array:
+    """Device ids as text, null where there is none."""
+    if "device_id" not in rule.columns:
+        return pa.array([rule.device] * len(table), type=pa.string())
+    array = table[rule.columns["device_id"]].combine_chunks()
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_floating(array.type):  # whole numbers that a spreadsheet or a join made decimal
+        whole = pc.cast(array, pa.int64(), safe=False)
+        array = whole if pc.all(pc.fill_null(pc.equal(pc.cast(whole, pa.float64()), array), True)).as_py() else array
+    text = pc.utf8_trim_whitespace(pc.cast(array, pa.string()))
+    return pc.if_else(pc.fill_null(pc.is_in(text, value_set=_NULLS), True), None, text)
+
+
+def _time_column(table: pa.Table, rule: PositionRule) -> pa.ChunkedArray:
+    """The time column, with its date column before it where the source keeps them apart."""
+    time = table[rule.columns["time"]]
+    if "date" not in rule.columns:
+        return time
+    return pc.binary_join_element_wise(
+        pc.cast(table[rule.columns["date"]], pa.string()), pc.cast(time, pa.string()), " "
+    )
+
+
+def _places(table: pa.Table, rule: PositionRule) -> tuple[places.Places, tuple[str, str]]:
+    """Coordinates, and the names of the columns that they stand in."""
+    if "wkt" in rule.columns:
+        x, y, empty, bad = places.parse_wkt_points(table[rule.columns["wkt"]])
+        return places.locate(x, y, empty, bad, rule.place), (rule.columns["wkt"], rule.columns["wkt"])
+    pair = ("x", "y") if "x" in rule.columns else ("lon", "lat")
+    names = rule.columns[pair[0]], rule.columns[pair[1]]
+    x, x_empty, x_bad = places.parse_numbers(table[names[0]])
+    y, y_empty, y_bad = places.parse_numbers(table[names[1]])
+    return places.locate(x, y, x_empty | y_empty, x_bad | y_bad, rule.place), names
+
+
+def _aside(raw: pa.Table, rows: npt.NDArray[np.int64], column: Any, code: Any) -> pd.DataFrame:
+    """Quarantine rows; `raw` holds the source rows."""
+    words = [REASONS[c] for c in code]
+    return pd.DataFrame(
+        {
+            "row": rows,
+            "column": list(column),
+            "code": list(code),
+            "zh": [w.zh for w in words],
+            "en": [w.en for w in words],
+            "raw": [json.dumps(r, ensure_ascii=False, default=str) for r in raw.to_pylist()],
+        },
+        columns=list(QUARANTINE_COLUMNS),
+    )
+
+
+def position_rule(
+    source: Source, columns: tuple[str, ...], *, latest_ms: int | None = None, device: str | None = None
+) -> PositionRule:
+    """The rule of a source whose columns are known.
+
+    Raises:
+        InputError: a column that positions need is missing.
+        SettingsError: the CRS or the declared day is wrong.
+    """
+    mapped = {c: source.source_column(c) for c in ("device_id", "time", "arrived", "lon", "lat", "x", "y", "wkt")}
+    present = {c: n for c, n in mapped.items() if n in columns and c not in source.constants}
+    if "date" in source.columns:
+        present["date"] = source.columns["date"]
+    constant = source.constants.get("device_id", device)
+    place = (
+        ("wkt",)
+        if "wkt" in source.columns
+        else ("x", "y")
+        if "x" in source.columns or (source.crs is not None and "x" in present)
+        else ("lon", "lat")
+    )
+    needed = (*(("device_id",) if constant is None else ()), "time", *place)
+    faults = missing_columns(source, needed, columns)
+    if faults:
+        raise InputError(faults)
+    kept = {c: n for c, n in present.items() if c in {"device_id", "time", "arrived", "date", *place}}
+    zone = ZoneInfo(source.time_zone) if source.time_zone else None
+    day = _declared_day(source)
+    bound = None if day is not None else latest_ms
+    rule = times.TimeRule(zone=zone, format=source.time_format, day=day, latest_ms=bound)
+    return PositionRule(kept, None if constant is None else str(constant), rule, places.place_rule(source))
+
+
+def _declared_day(source: Source) -> date | None:
+    written = source.constants.get("date")
+    if written is None:
+        return None
+    try:
+        return date.fromisoformat(str(written))
+    except ValueError as error:
+        fix = "写成 2026-03-18", "write it as 2026-03-18"
+        problem = (
+            f"来源 {source.name} 的日期无法识别:{written}",
+            f"the date of source {source.name} cannot be read: {written}",
+        )
+        raise SettingsError(Fault("source.date", *problem, *fix, file=source.where)) from error
+
+
+def read_positions(source: Source, context: Context, *, now: datetime | None = None) -> PositionRead:
+    """Positions of one source, as a stream of Arrow tables (`SCHEMA`) in the order of the source.
+
+    Args:
+        source: file(s) or query, columns, zone, CRS and datum.
+        context: city and progress.
+        now: what counts as the present; times more than a day later are set aside, unless most rows are (then the machine's clock is
+            doubted and a note says so). None: the machine's clock.
+
+    Raises:
+        InputError: a file is missing, empty or damaged; a column is missing; no time names its zone and none is declared;
+            longitude and latitude are swapped.
+    """
+    latest_ms = round((now or datetime.now(UTC)).timestamp() * 1000) + _FUTURE_SLACK_MS
+    digest = hashlib.sha256()
+    files = source_files(source, context.city) if source.query is None else []
+    sha256 = sha256_of(files) if files else ""
+    tally = _Tally()
+
+    def batches() -> Iterator[pa.Table]:
+        paths: list[Path | None] = [*files] or [None]
+        for path in paths:
+            stream = stream_query(source, digest) if path is None else _open(path, source)
+            rule = position_rule(source, stream.columns, latest_ms=latest_ms, device=_gpx_device(path))
+            _remember(tally, stream, rule)
+            for chunk in stream.chunks:
+                parsed = parse_positions(chunk.table, chunk.rows, rule)
+                if parsed.reasons["time_future"] * 2 > len(chunk.rows):
+                    rule = replace(rule, time=replace(rule.time, latest_ms=None))
+                    parsed = parse_positions(chunk.table, chunk.rows, rule)
+                    tally.clock_doubted = True
+                _refuse_whole(parsed, len(chunk.rows), source, rule, path)
+                _count(tally, parsed, chunk, path if len(files) > 1 else None)
+                context.progress(source.name, tally.rows_in, None)
+                if len(parsed.positions):
+                    yield parsed.positions
+        if tally.rows_in == 0:
+            raise empty_fault(source.where)
+
+    def quarantine() -> pd.DataFrame:
+        frames = [f for f in tally.quarantine if len(f)]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(QUARANTINE_COLUMNS))
+
+    def record() -> SourceRecord:
+        return SourceRecord(
+            source=source.name, table="positions", path=source.where, sha256=sha256 or digest.hexdigest(), rows_in=tally.rows_in,
+            crs=places.place_rule(source).crs, encoding=tally.encoding, notes=tuple(_notes(source, tally)),
+        )  # fmt: skip
+
+    return PositionRead(batches(), quarantine, record)
+
+
+def _open(path: Path, source: Source) -> Stream:
+    if table_format(path, source) == "gpx":
+        return stream_gpx(path)
+    return stream_file(path, source)
+
+
+def _gpx_device(path: Path | None) -> str | None:
+    """A GPX file whose tracks have no name is one device, called as the file."""
+    return path.stem if path is not None and path.suffix.lower() == ".gpx" else None
+
+
+def stream_gpx(path: Path) -> Stream:
+    """Track points and way points of a GPX file, numbered from 1; columns device_id (name of the track, else of the file), time, lon, lat.
+
+    Raises:
+        InputError: the file is empty, cut off or no GPX.
+    """
+    import gpxpy  # noqa: PLC0415 (only where GPX is read)
+
+    if path.stat().st_size == 0:
+        raise empty_fault(path.name)
+    with readable(path.name), path.open("rb") as stream:
+        try:
+            gpx = gpxpy.parse(stream)
+        except gpxpy.gpx.GPXException as error:
+            raise ValueError(str(error)) from error
+    points = [(t.name or path.stem, p) for t in gpx.tracks for s in t.segments for p in s.points]
+    points += [(r.name or path.stem, p) for r in gpx.routes for p in r.points] if not points else []
+    if not points:
+        raise empty_fault(path.name)
+    table = pa.table(
+        {
+            "device_id": pa.array([name for name, _ in points], type=pa.string()),
+            "time": pa.array([None if p.time is None else p.time.isoformat() for _, p in points], type=pa.string()),
+            "lon": pa.array([p.longitude for _, p in points], type=pa.float64()),
+            "lat": pa.array([p.latitude for _, p in points], type=pa.float64()),
+        }
+    )
+    return Stream(tuple(table.column_names), iter([Chunk(table, np.arange(1, len(table) + 1, dtype=np.int64))]))
+
+
+def _remember(tally: _Tally, stream: Stream, rule: PositionRule) -> None:
+    tally.encoding = tally.encoding or stream.encoding
+    tally.no_arrival |= "arrived" not in rule.columns
+
+
+def _count(tally: _Tally, parsed: Parsed, chunk: Chunk, path: Path | None) -> None:
+    """Add one chunk to what is known of the source; where it has several files, their names go into the raw rows."""
+    tally.rows_in += len(chunk.rows) + len(chunk.broken)
+    tally.reasons.update(parsed.reasons)
+    tally.twofold += parsed.twofold
+    broken = pa.table({"text": pa.array([text for _, text in chunk.broken], type=pa.string())})
+    lines = np.array([line for line, _ in chunk.broken], dtype=np.int64)
+    ruined = _aside(broken, lines, np.full(len(lines), ""), np.full(len(lines), "row_broken"))
+    frame = pd.concat([f for f in (parsed.quarantine, ruined) if len(f)] or [parsed.quarantine], ignore_index=True)
+    if path is not None and len(frame):
+        frame["raw"] = [json.dumps({"_file": path.name, **json.loads(r)}, ensure_ascii=False) for r in frame["raw"]]
+    tally.quarantine.append(frame.sort_values("row", kind="stable"))
+
+
+def _refuse_whole(parsed: Parsed, size: int, source: Source, rule: PositionRule, path: Path | None) -> None:
+    """Stop where not single rows but whole columns are wrong.
+
+    Raises:
+        InputError: no time names a zone and none is declared; most coordinates are swapped.
+    """
+    name = source.where if path is None else path.name
+    if parsed.reasons["time_naive"] and not parsed.timed:
+        fix = (
+            f'在城市文件来源 {source.name} 中写 time_zone = "Asia/Shanghai"(或实际时区)',
+            f'write time_zone = "Asia/Shanghai" (or the true zone) at source {source.name} of the city file',
+        )
+        problem = "时间没有时区,无法确定时刻", "the times name no time zone, so no instant is known"
+        raise InputError(Fault("positions.naive_time", *problem, *fix, file=name, column=rule.columns["time"]))
+    if parsed.reasons["time_early"] == size and rule.time.day is None:
+        fix = (
+            f'在来源 {source.name} 的 constants 中写 date = "2026-03-18"(数据所属日期)',
+            f'write date = "2026-03-18" (the day of the data) under constants of source {source.name}',
+        )
+        problem = (
+            "所有时间都早于1990年,似乎只有时刻没有日期",
+            "all times lie before 1990: they seem to have a clock but no date",
+        )
+        raise InputError(Fault("positions.no_date", *problem, *fix, file=name, column=rule.columns["time"]))
+    if parsed.reasons["lonlat_swapped"] * 2 > size:
+        lon, lat = (rule.columns.get(c, c) for c in ("lon", "lat"))
+        fix = (
+            f'经纬度列颠倒:在 columns 中写 lon = "{lat}"、lat = "{lon}"',
+            f'swap the columns: lon = "{lat}", lat = "{lon}"',
+        )
+        problem = "经度与纬度颠倒(纬度超出 ±90 度)", "longitude and latitude are swapped (latitudes beyond ±90 degrees)"
+        raise InputError(Fault("positions.swapped", *problem, *fix, file=name, column=lat))
+
+
+def _notes(source: Source, tally: _Tally) -> Iterator[str]:
+    """What the reader of the manifest must know, in Chinese."""
+    if tally.no_arrival:
+        yield "来源没有到达时间,以定位时间代替"
+    if source.datum not in {"wgs84", "cgcs2000"}:
+        yield f"坐标由 {source.datum.upper()} 换算为 WGS 84"
+    if tally.twofold:
+        yield f"{tally.twofold} 个当地时间处于时钟调整期,按调整前计算"
+    if tally.clock_doubted:
+        yield "多数时间晚于本机时钟,未按未来时间隔离,请核对本机时钟"

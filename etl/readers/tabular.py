@@ -1,0 +1,361 @@
+"""Tables from files and queries as a stream of Arrow chunks with their line numbers: CSV (plain or gzip, any encoding), Parquet, XLSX.
+
+Text formats give text columns; what a cell means is for the reader to say. Memory is bounded by the size of a chunk.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from etl.readers.times import cell_text
+from gis.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from layers.city import Source
+
+BLOCK_BYTES = 16 << 20
+CHUNK_ROWS = 200_000
+_SAMPLE_BYTES = 4 << 20
+_DELIMITERS = (",", "\t", ";", "|")
+_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Some rows of a table: `rows` are their numbers in the source (lines of a text file, from 1), `broken` those that do not fit."""
+
+    table: pa.Table
+    rows: npt.NDArray[np.int64]
+    broken: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Stream:
+    """A table that is read in chunks. `encoding` is None where the format fixes it."""
+
+    columns: tuple[str, ...]
+    chunks: Iterator[Chunk]
+    encoding: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turn what libraries raise over a damaged file into one fault.
+
+    Raises:
+        InputError: the file is damaged, cut off, or of another format.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except UnicodeDecodeError as error:
+        fix = '在城市文件中写 encoding = "GB18030" 或实际编码', 'write encoding = "GB18030" or the true encoding'
+        raise InputError(
+            Fault(
+                "source.encoding",
+                f"文字编码不符({error.encoding})",
+                f"not in encoding {error.encoding}",
+                *fix,
+                file=name,
+            )
+        ) from error
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+        KeyError,
+        pa.ArrowException,
+        ValueError,
+        SyntaxError,
+    ) as error:
+        fix = "重新导出或重新传输该文件", "export or transfer the file again"
+        words = " ".join(str(error).split())[:200]
+        raise InputError(
+            Fault(
+                "source.unreadable",
+                f"文件损坏、不完整或格式不符({words})",
+                f"damaged, cut off, or of another format ({words})",
+                *fix,
+                file=name,
+            )
+        ) from error
+
+
+def empty_fault(name: str) -> InputError:
+    """The error of a file without any row."""
+    fix = "检查导出步骤", "check how it was exported"
+    return InputError(Fault("source.empty", "文件为空,没有数据行", "the file is empty: no rows", *fix, file=name))
+
+
+def stream_file(path: Path, source: Source, *, name: str | None = None) -> Stream:
+    """Open one file of a source as a stream of chunks.
+
+    Raises:
+        InputError: the file is empty, damaged, or of a format that is no table.
+    """
+    shown = name or path.name
+    if path.stat().st_size == 0:
+        raise empty_fault(shown)
+    kind = table_format(path, source)
+    with readable(shown):
+        if kind == "parquet":
+            return _stream_parquet(path, shown)
+        if kind == "xlsx":
+            return _stream_xlsx(path, source, shown)
+        return _stream_csv(path, source, shown)
+
+
+def table_format(path: Path, source: Source) -> str:
+    """Format of a table file: as declared, else by its ending.
+
+    Raises:
+        InputError: the ending is not known and no format is declared.
+    """
+    if source.format != "auto":
+        return source.format
+    endings = [s.lower() for s in path.suffixes]
+    last = next((s for s in reversed(endings) if s != ".gz"), "")
+    known = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet"}
+    known |= {".xlsx": "xlsx", ".xlsm": "xlsx", ".gpx": "gpx"}
+    if last in known:
+        return known[last]
+    problem = f"不认识的文件类型 {last or path.name}", f"unknown kind of file {last or path.name}"
+    raise InputError(
+        Fault("source.format", *problem, "在城市文件中写 format", "write its format in the city file", file=path.name)
+    )
+
+
+def detect_encoding(path: Path) -> str:
+    """Encoding of a text file: by its byte order mark, else UTF-8 where all of it is, else GB18030.
+
+    Of a compressed file only the first 4 MiB are looked at.
+    """
+    with _open_bytes(path) as stream:
+        block = stream.read(_SAMPLE_BYTES)
+        for mark, name in _BOMS:
+            if block.startswith(mark):
+                return name
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            while block:
+                if not block.isascii() or decoder.getstate()[0]:
+                    decoder.decode(block)
+                block = b"" if _is_gzip(path) else stream.read(_SAMPLE_BYTES)
+        except UnicodeDecodeError:
+            return "gb18030"
+    return "utf-8"
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def _open_bytes(path: Path) -> BinaryIO:
+    return cast("BinaryIO", gzip.open(path, "rb") if _is_gzip(path) else path.open("rb"))
+
+
+def _blocks(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
+    """The text as UTF-8 in blocks that end with whole lines."""
+    decoder = None if encoding in {"utf-8", "utf-8-sig", "ascii"} else codecs.getincrementaldecoder(encoding)()
+    rest, first = b"", True
+    while raw := stream.read(BLOCK_BYTES):
+        block = rest + (raw if decoder is None else decoder.decode(raw).encode())
+        if first:
+            block, first = block.removeprefix(codecs.BOM_UTF8), False
+        cut = block.rfind(b"\n") + 1
+        rest = block[cut:]
+        if cut:
+            yield block[:cut]
+    if decoder is not None:
+        rest += decoder.decode(b"", final=True).encode()
+    if rest:
+        yield rest
+
+
+def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
+    """A text file, decompressed where it is gzip."""
+    return io.TextIOWrapper(_open_bytes(path), encoding=encoding, newline="")
+
+
+def sniff_delimiter(header: str) -> str:
+    """The delimiter that a heading uses most, a comma where it uses none."""
+    return max(_DELIMITERS, key=header.count)
+
+
+def unique_names(cells: Iterable[Any]) -> tuple[str, ...]:
+    """Column names out of heading cells: trimmed, empty ones numbered, repeated ones numbered on."""
+    out: list[str] = []
+    for i, cell in enumerate(cells, start=1):
+        base = " ".join(str(cell).split()) if cell is not None and str(cell).strip() else f"列{i}"
+        name, n = base, 1
+        while name in out:
+            n += 1
+            name = f"{base}_{n}"
+        out.append(name)
+    return tuple(out)
+
+
+def _stream_csv(path: Path, source: Source, name: str) -> Stream:
+    encoding = (source.encoding or detect_encoding(path)).lower()
+    with open_text(path, "utf-8-sig" if encoding == "utf-8" else encoding) as text:
+        lines = list(islice(text, source.header_row))
+    if len(lines) < source.header_row or not lines[-1].strip():
+        raise empty_fault(name)
+    delimiter = source.delimiter or sniff_delimiter(lines[-1])
+    columns = unique_names(next(csv.reader([lines[-1]], delimiter=delimiter)))
+    chunks = _csv_chunks(path, encoding, delimiter, columns, source.header_row, name)
+    return Stream(columns, chunks, encoding.upper())
+
+
+def _csv_chunks(
+    path: Path, encoding: str, delimiter: str, columns: tuple[str, ...], header_row: int, name: str
+) -> Iterator[Chunk]:
+    line, skip = 1, header_row
+    with readable(name), _open_bytes(path) as stream:
+        for block in _blocks(stream, encoding):
+            body = block
+            while skip and body:
+                cut = body.find(b"\n") + 1 or len(body)
+                body, skip, line = body[cut:], skip - 1, line + 1
+            if body:
+                chunk, used = _parse_block(body, line, delimiter, columns)
+                line += used
+                if len(chunk.rows) or chunk.broken:
+                    yield chunk
+
+
+def _parse_block(body: bytes, line: int, delimiter: str, columns: tuple[str, ...]) -> tuple[Chunk, int]:
+    """Rows of some whole lines, and how many lines they were."""
+    used = body.count(b"\n") + (not body.endswith(b"\n"))
+    table, bad = _arrow_csv(body, delimiter, columns, threads=True)
+    if bad:  # only one thread knows the line numbers
+        table, bad = _arrow_csv(body, delimiter, columns, threads=False)
+    if len(table) + len(bad) != used:  # line breaks inside quotes: count them one by one
+        return _slow_block(body, line, delimiter, columns), used
+    rows = np.arange(line, line + used, dtype=np.int64)
+    if bad:
+        rows = np.delete(rows, np.array([number - 1 for number, _ in bad]))
+    return Chunk(table, rows, tuple((line + number - 1, text) for number, text in bad if text.strip())), used
+
+
+def _arrow_csv(
+    body: bytes, delimiter: str, columns: tuple[str, ...], *, threads: bool
+) -> tuple[pa.Table, list[tuple[int, str]]]:
+    bad: list[tuple[int, str]] = []
+
+    def aside(row: Any) -> str:
+        bad.append((row.number or 0, row.text))
+        return "skip"
+
+    table = pa_csv.read_csv(
+        pa.BufferReader(body),
+        read_options=pa_csv.ReadOptions(column_names=list(columns), use_threads=threads, block_size=len(body) + 1),
+        parse_options=pa_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=aside, ignore_empty_lines=False),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.string()),
+            strings_can_be_null=False,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    return table, bad
+
+
+def _slow_block(body: bytes, line: int, delimiter: str, columns: tuple[str, ...]) -> Chunk:
+    reader = csv.reader(io.StringIO(body.decode(), newline=""), delimiter=delimiter)
+    cells: list[list[str]] = []
+    rows: list[int] = []
+    broken: list[tuple[int, str]] = []
+    start = line
+    for row in reader:
+        if len(row) == len(columns):
+            cells.append(row)
+            rows.append(start)
+        elif any(c.strip() for c in row):
+            broken.append((start, delimiter.join(row)))
+        start = line + reader.line_num
+    return Chunk(text_table(columns, cells), np.array(rows, dtype=np.int64), tuple(broken))
+
+
+def text_table(columns: tuple[str, ...], cells: list[Any]) -> pa.Table:
+    """Rows of text cells as an Arrow table of text columns."""
+    by_column = list(zip(*cells, strict=True)) if cells else [() for _ in columns]
+    return pa.table({n: pa.array(list(c), type=pa.string()) for n, c in zip(columns, by_column, strict=True)})
+
+
+def _stream_parquet(path: Path, name: str) -> Stream:
+    file = pq.ParquetFile(path)
+    if file.metadata.num_rows == 0:
+        raise empty_fault(name)
+    return Stream(tuple(file.schema_arrow.names), _parquet_chunks(file, name))
+
+
+def _parquet_chunks(file: pq.ParquetFile, name: str) -> Iterator[Chunk]:
+    start = 1
+    with readable(name):
+        for batch in file.iter_batches(batch_size=CHUNK_ROWS):
+            yield Chunk(pa.Table.from_batches([batch]), np.arange(start, start + len(batch), dtype=np.int64))
+            start += len(batch)
+
+
+def _stream_xlsx(path: Path, source: Source, name: str) -> Stream:
+    from openpyxl import load_workbook  # noqa: PLC0415 (only where a workbook is read)
+
+    book = load_workbook(path, read_only=True, data_only=True)
+    sheet = book[pick_sheet(book.sheetnames, source, name)]
+    rows = sheet.iter_rows(min_row=source.header_row, values_only=True)
+    heading = next(rows, None)
+    if heading is None or all(c is None for c in heading):
+        raise empty_fault(name)
+    columns = unique_names(heading)
+    return Stream(columns, _row_chunks(rows, columns, source.header_row + 1, name))
+
+
+def pick_sheet(names: list[str], source: Source, name: str) -> str:
+    """Name of the worksheet that a source means: by name, by number from 1, else the first.
+
+    Raises:
+        InputError: no such sheet.
+    """
+    if source.sheet is None:
+        return names[0]
+    if isinstance(source.sheet, int) and 1 <= source.sheet <= len(names):
+        return names[source.sheet - 1]
+    if source.sheet in names:
+        return str(source.sheet)
+    fix = f"现有工作表:{'、'.join(names)}", f"it has: {', '.join(names)}"
+    raise InputError(
+        Fault("source.sheet", f"没有工作表 {source.sheet}", f"no worksheet {source.sheet}", *fix, file=name)
+    )
+
+
+def _row_chunks(rows: Iterable[tuple[Any, ...]], columns: tuple[str, ...], start: int, name: str) -> Iterator[Chunk]:
+    """Chunks of text from rows of typed cells; rows without any value are passed over."""
+    numbered = ((n, [cell_text(c) for c in row]) for n, row in enumerate(rows, start=start))
+    filled = ((n, row) for n, row in numbered if any(c is not None for c in row))
+    with readable(name):
+        while part := list(islice(filled, CHUNK_ROWS)):
+            cells = [[*row[: len(columns)], *[None] * (len(columns) - len(row))] for _, row in part]
+            yield Chunk(text_table(columns, cells), np.array([n for n, _ in part], dtype=np.int64))
