@@ -1,0 +1,113 @@
+"""One call that writes a run in every format asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import geopandas as gpd
+import pandas as pd
+
+from dashboards.exports.geopackage import write_geopackage
+from dashboards.exports.html_map import write_map
+from dashboards.exports.text import summary, write_columns, write_csv, write_geojson, write_json
+from dashboards.exports.workbook import write_workbook
+from dashboards.views import SPECS, Source, View, make_view, open_run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+    from pathlib import Path
+
+FORMATS = ("csv", "xlsx", "gpkg", "geojson", "html")
+
+
+class CityLike(Protocol):
+    """What exports need to know of a city."""
+
+    @property
+    def name(self) -> str:
+        """Chinese name."""
+        ...
+
+    @property
+    def timezone(self) -> str:
+        """Local time zone."""
+        ...
+
+
+def export_days(
+    city: CityLike,
+    store: Source,
+    days: Sequence[date],
+    out: Path,
+    *,
+    formats: Sequence[str],
+    lang: str = "zh",
+    progress: Any = None,
+) -> list[Path]:
+    """Write the current runs of the days; several days stand in one table one after the other, by column `day`.
+
+    Args:
+        city: name and time zone.
+        store: the store, or the part of it that a visitor may see.
+        days: local days, each audited.
+        out: folder, made if need be.
+        formats: subset of FORMATS.
+        lang: language of workbook, map and legends; CSV and JSON are the same in both.
+        progress: told (stage, done, total).
+
+    Returns:
+        The files written.
+
+    Raises:
+        ImpossibleError: a day has not been audited.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    tell = progress or (lambda *_: None)
+    runs = [open_run(store, day) for day in days]
+    views: dict[str, View] = {}
+    for done, name in enumerate(SPECS):
+        tell("视图 views", done, len(SPECS))
+        views[name] = _stacked([make_view(data, name) for data in runs])
+    tell("视图 views", len(SPECS), len(SPECS))
+    texts = [summary(data.run, data.table("rollups"), data.table("findings")) for data in runs]
+    head = (
+        texts[0] if len(texts) == 1 else {"from": str(days[0]), "to": str(days[-1]), "city": city.name, "days": texts}
+    )
+    stem = f"xuncha-{days[0]}" if len(days) == 1 else f"xuncha-{days[0]}-{days[-1]}"
+    written = [write_json(head, out / "summary.json")]
+    for done, kind in enumerate(formats):
+        tell("写出 files", done, len(formats))
+        written += _write(kind, views, texts, out, stem, city, lang)
+    tell("写出 files", len(formats), len(formats))
+    return written
+
+
+def _write(
+    kind: str, views: dict[str, View], texts: list[dict[str, Any]], out: Path, stem: str, city: CityLike, lang: str
+) -> list[Path]:
+    if kind == "csv":
+        folder = out / "csv"
+        folder.mkdir(exist_ok=True)
+        files = [write_csv(v, folder / f"{n}.csv", time_zone=city.timezone) for n, v in views.items()]
+        return [*files, write_columns(views.values(), folder / "columns.csv")]
+    if kind == "geojson":
+        folder = out / "geojson"
+        folder.mkdir(exist_ok=True)
+        return [write_geojson(v, folder / f"{n}.geojson") for n, v in views.items() if "geometry" in v.frame]
+    if kind == "xlsx":
+        return [write_workbook(out / f"{stem}.xlsx", views, texts[-1], lang=lang, time_zone=city.timezone)]
+    if kind == "gpkg":
+        return [write_geopackage(list(views.values()), out / f"{stem}.gpkg", lang=lang)]
+    return [write_map(views, texts[-1], out / "map.html", lang=lang, city=city.name, time_zone=city.timezone)]
+
+
+def _stacked(parts: list[View]) -> View:
+    """Views of several days as one."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    frame = pd.concat([p.frame for p in parts], ignore_index=True)
+    if "geometry" in first.frame:
+        frame = gpd.GeoDataFrame(frame, geometry="geometry", crs=4326)
+    return View(first.name, first.zh, first.en, first.columns, frame)
