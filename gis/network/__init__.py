@@ -1,5 +1,8 @@
-"""Roads: source edges to segments, responsible sections and roads."""
+"""Network: from road edges to segments, responsible sections and the graph that matching runs on."""
 
-from gis.network.model import BACKWARD_ONLY, BOTH_WAYS, FORWARD_ONLY, Network, RoadGraph
+from gis.network.build import build_network
+from gis.network.model import Network, RoadGraph
+from gis.network.settings import NetworkSettings
+from gis.network.tables import network_from_tables, network_to_tables
 
-__all__ = ["BACKWARD_ONLY", "BOTH_WAYS", "FORWARD_ONLY", "Network", "RoadGraph"]
+__all__ = ["Network", "NetworkSettings", "RoadGraph", "build_network", "network_from_tables", "network_to_tables"]
