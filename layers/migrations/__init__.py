@@ -1,0 +1,1 @@
+"""Revisions of the store, the same for PostgreSQL and SQLite, run by `Store.prepare`."""
