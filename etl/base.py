@@ -76,6 +76,7 @@ class Context:
     boundary: gpd.GeoDataFrame | None = None  # EPSG:4326, areas of kind boundary
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)  # tables read before in this load, by name
     warnings: list[Fault] = field(default_factory=list)  # what is doubtful, never changed in silence
+    place: tuple[float, float] | None = None  # lon, lat of the city, once known (see etl.places)
 
 
 class Reader(Protocol):

@@ -1,0 +1,60 @@
+"""Geometry made sound: rows without any set aside, invalid polygons repaired, and both told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from etl.vector import ROW
+
+if TYPE_CHECKING:
+    from etl.base import Quarantine
+
+_NAMED = 10  # repaired rows that a note names
+
+
+def set_aside_missing(frame: gpd.GeoDataFrame, quarantine: Quarantine) -> gpd.GeoDataFrame:
+    """Rows without a geometry go to quarantine."""
+    gone = np.asarray(frame.geometry.isna() | frame.geometry.is_empty)
+    bad = pd.DataFrame(frame[gone].drop(columns=ROW))
+    quarantine.add_frame(bad, list(frame[gone][ROW]), "geometry", "geometry_missing", "没有几何", "no geometry")
+    return frame[~gone]
+
+
+def repair_polygons(
+    frame: gpd.GeoDataFrame, quarantine: Quarantine, *, label: str
+) -> tuple[gpd.GeoDataFrame, tuple[str, ...]]:
+    """Invalid polygons made valid (shapely.make_valid), their polygon parts kept; what has no area then goes to quarantine.
+
+    Returns the frame and notes that name what was repaired, by `label` (a column of the frame), else by row.
+    """
+    geometry = np.asarray(frame.geometry.array, dtype=object)
+    bad = ~shapely.is_valid(geometry)
+    fixed = geometry.copy()
+    fixed[bad] = shapely.make_valid(geometry[bad])
+    other = ~np.isin(shapely.get_type_id(fixed), (3, 6))  # GEOS ids of Polygon and MultiPolygon
+    fixed[bad | other] = [_polygons_of(g) for g in fixed[bad | other]]
+    out = frame.set_geometry(gpd.GeoSeries(fixed, index=frame.index, crs=frame.crs))
+    none = shapely.is_empty(fixed)
+    reason = "geometry_no_area", "几何不是面,或修复后没有面积", "no polygon, or none left after repair"
+    quarantine.add_frame(pd.DataFrame(frame[none].drop(columns=ROW)), list(frame[none][ROW]), "geometry", *reason)
+    repaired = bad & ~none
+    if not repaired.any():
+        return out[~none], ()
+    marked = frame[repaired]
+    names = [str(n) if isinstance(n, str) else f"第{r}行" for n, r in zip(marked[label], marked[ROW], strict=True)]
+    reasons = sorted({str(r).split("[")[0] for r in shapely.is_valid_reason(geometry[repaired])})
+    listed = "、".join(names[:_NAMED]) + ("…" if len(names) > _NAMED else "")
+    return out[~none], (f"已修复 {len(names)} 个无效多边形({'; '.join(reasons)}):{listed}",)
+
+
+def _polygons_of(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Polygon parts of a geometry, an empty polygon where it has none."""
+    parts = [p for p in shapely.get_parts(shapely.get_parts(geometry)) if p.geom_type == "Polygon" and not p.is_empty]
+    if not parts:
+        return shapely.Polygon()
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
