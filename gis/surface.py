@@ -48,12 +48,8 @@ def density_surface(
     Returns:
         The `density_surface` contract, EPSG:4326; cells whose centre lies in a work grid.
     """
-    grids = work_grids.to_crs(crs).merge(
-        density[density["level"] == "work_grid"][["area_id", "required", "allocated"]],
-        left_on="grid_id",
-        right_on="area_id",
-    )
-    if grids.empty:
+    judged = density[density["level"] == "work_grid"][["area_id", "required", "allocated"]]
+    if work_grids.empty or judged.empty:
         return _frame(np.zeros(0, dtype=object), np.zeros((4, 0)), gpd.GeoSeries([], crs=4326))
     grids = work_grids.to_crs(crs).merge(judged, left_on="grid_id", right_on="area_id")
     cells = make_cells(gpd.GeoSeries(grids.geometry), crs=crs, cell_m=cell_m)
