@@ -1,0 +1,54 @@
+"""Settings of map matching, with the reason for every default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MatchSettings:
+    """How fixes are matched. Triples are per Mode: foot, e-bike, vehicle.
+
+    Attributes:
+        oneway_binds: which modes obey one-way streets.
+        candidates: at most so many segments are considered for a fix.
+        near_m: candidates are sought within this distance; where a fix has none, within `far_m`.
+        far_m: beyond this distance from every segment a fix is left out.
+        sigma_m: expected noise of a fix across the street, where a track is too short to tell.
+        sigma_floor_m, sigma_cap_m: limits of the noise that is estimated per track.
+        sigma_prior: weight of `sigma_m` in the estimate, in fixes.
+        beta_m, beta_share: a route longer than the straight line by beta_m + beta_share × straight line costs one nat.
+        huber: beyond so many sigmas a fix counts linearly, not squared (outliers).
+        uturn_m: turning round in a street costs as much as this detour.
+        back_m: moving back by less than this in a street is noise, not a turn.
+        speed_mps: routes that need a higher speed are charged.
+        table_m: bound of the table of shortest paths; what lies farther is searched.
+        search_factor, search_m: longest route that is searched: factor × straight line + search_m.
+        seen_gap_s, seen_factor: a stretch is seen where the gap between fixes is at most
+            max(seen_gap_s, seen_factor × the device's median interval) …
+        unique_m, unique_share: … and no other way between them is longer by less than unique_m + unique_share × its length.
+        pass_s: a pass that lasts longer is cut at a fix, so that times inside it stay true.
+    """
+
+    oneway_binds: tuple[bool, bool, bool] = (False, False, True)
+    candidates: int = 8
+    near_m: float = 50.0
+    far_m: float = 200.0
+    sigma_m: float = 8.0
+    sigma_floor_m: float = 4.0
+    sigma_cap_m: float = 40.0
+    sigma_prior: float = 8.0
+    beta_m: float = 6.0
+    beta_share: float = 0.05
+    huber: float = 3.0
+    uturn_m: float = 60.0
+    back_m: float = 30.0
+    speed_mps: tuple[float, float, float] = (6.0, 15.0, 40.0)
+    table_m: float = 1000.0
+    search_factor: float = 3.0
+    search_m: float = 1500.0
+    seen_gap_s: float = 120.0
+    seen_factor: float = 3.0
+    unique_m: float = 10.0
+    unique_share: float = 0.1
+    pass_s: float = 300.0
