@@ -10,15 +10,14 @@ import numpy as np
 import pandas as pd
 import pyproj
 
-from gis.network.chains import cut_chains
-from gis.network.classes import in_scope, lifted_rank, rules
+from gis.network.assign import assign_sections
+from gis.network.classes import in_scope, lifted_rank
 from gis.network.graph import graph_of
 from gis.network.measure import to_metric
 from gis.network.model import Network
 from gis.network.notes import network_notes
 from gis.network.ownership import owners
-from gis.network.roads import crossed, road_ids, road_of
-from gis.network.sections import Assignment, section_frame
+from gis.network.sections import section_frame
 from gis.network.settings import NetworkSettings
 from gis.network.tables import SECTION_COLUMNS, SECTION_TEXT, SEGMENT_COLUMNS, SEGMENT_TEXT, stored_dtypes
 from gis.network.topology import segment_topology
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from gis.network.model import RoadGraph
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,9 +87,8 @@ def build_network(
     lines = to_metric(segments.geometry.to_numpy(), crs)
     shapes = to_metric(areas.geometry.to_numpy(), crs) if areas is not None else np.zeros(0, dtype=object)
     segments["rank"] = lifted_rank(segments, lines, areas, shapes, options)
-    scope = in_scope(lines, areas, shapes, options)
-    _apply_rules(segments, scope, rule_of_class)
-    given = _default_sections(graph, segments, options)
+    segments["in_scope"] = in_scope(lines, areas, shapes, options)
+    given = assign_sections(graph, lines, segments, rule_of_class, responsibilities, options)
     segments["patrollable"] = _patrollable(segments, options)
     held = _owners(lines, areas, shapes, work_grids, community_grids, crs, options)
     segments["work_grid_id"], segments["community_grid_id"] = held.work_grid, held.community_grid
@@ -122,51 +119,11 @@ def _int32(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     return out
 
 
-def _apply_rules(segments: gpd.GeoDataFrame, scope: npt.NDArray[np.bool_], rule_of_class: Mapping[str, str]) -> None:
-    """Fill policy_class, rule_id, no_rule_reason and in_scope from the ranks."""
-    rank = segments["rank"].to_numpy(dtype=np.int64)
-    segments["policy_class"], segments["rule_id"], segments["no_rule_reason"] = rules(rank, scope, rule_of_class)
-    segments["in_scope"] = scope
-
-
 def _patrollable(segments: gpd.GeoDataFrame, settings: NetworkSettings) -> npt.NDArray[np.bool_]:
     """Whether a segment's length counts for the rounds of its work grid."""
     classless = segments["no_rule_reason"] == "class"
     return np.asarray(
         segments["policy_class"].isin(settings.patrollable) | (classless & ("none" in settings.patrollable))
-    )
-
-
-def _default_sections(graph: RoadGraph, segments: gpd.GeoDataFrame, settings: NetworkSettings) -> Assignment:
-    """Sections from cross street to cross street; fills road_id and road_name of `segments`."""
-    name = segments["name"].to_numpy(dtype=object)
-    rank = segments["rank"].to_numpy(dtype=np.int64)
-    kind = np.where(name == "", segments["source_class"].to_numpy(dtype=object), "")
-    identity = pd.factorize(pd.MultiIndex.from_arrays([name, kind]))[0].astype(np.int64)
-    parts = [name, kind, segments["policy_class"], segments["no_rule_reason"], rank]
-    key = pd.factorize(pd.MultiIndex.from_arrays(parts))[0].astype(np.int64)
-    pieces = cut_chains(
-        graph.seg_u,
-        graph.seg_v,
-        key,
-        graph.seg_length_mm,
-        crossed(graph, identity, rank > 0),
-        min_mm=round(settings.min_section_m * 1000),
-        max_mm=round(settings.max_section_m * 1000),
-    )
-    along = np.lexsort((pieces.order, pieces.chain))
-    next_to = pieces.chain[along][1:] == pieces.chain[along][:-1]
-    joined = along[:-1][next_to], along[1:][next_to]
-    road = road_of(graph, identity, name != "", joined, gap_m=settings.road_gap_m)
-    segments["road_id"] = road_ids(road, name, segments["segment_id"].to_numpy(dtype=object))
-    segments["road_name"] = name
-    return Assignment(
-        section=pieces.piece,
-        from_mm=pieces.from_mm,
-        to_mm=pieces.to_mm,
-        root=np.ones(len(name), bool),
-        declared=0,
-        count=pieces.count,
     )
 
 
