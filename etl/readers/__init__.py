@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from layers.city import Source
 
 _READERS = {
+    "areas": "etl.readers.polygons:read_areas",
     "road_edges": "etl.readers.roads:read_road_edges",
     "work_grids": "etl.readers.polygons:read_work_grids",
     "community_grids": "etl.readers.polygons:read_community_grids",
     "unit_grids": "etl.readers.polygons:read_unit_grids",
-    "areas": "etl.readers.polygons:read_areas",
     "units": "etl.readers.roster:read_units",
     "persons": "etl.readers.roster:read_persons",
     "devices": "etl.readers.roster:read_devices",
