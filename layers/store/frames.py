@@ -389,5 +389,5 @@ def digest(stored: pa.Table) -> str:
             total.update(np.fromiter(map(len, values), np.int64, len(values)).tobytes())
             total.update(b"".join(values))
         else:
-            total.update(np.ascontiguousarray(column.fill_null(0).to_numpy(zero_copy_only=False)).tobytes())
+            total.update(np.ascontiguousarray(column.fill_null(pa.scalar(0).cast(column.type)).to_numpy(zero_copy_only=False)).tobytes())
     return total.hexdigest()
