@@ -295,6 +295,15 @@ _DERIVED = (
         geometry line! 几何 | Geometry
         """,
     ),
+    _table(
+        "network_notes", "derived", "路网说明 | Notes of the network", "code",
+        """
+        code str! 代码 | Code
+        count int! 数量 | Count
+        zh str! 说明 | In Chinese
+        en str! 说明(英文) | In English
+        """,
+    ),
 )
 
 _COUNTS = """

@@ -1,0 +1,185 @@
+"""From stored positions to passes: one shard of devices at a time, here or on the workers of a Dask cluster.
+
+A shard is (day, group of devices). Whoever computes it reads its positions from the store by itself and gives back columns of whole
+millimetres and milliseconds; shards are put together in their order. So the result is the same bits from one process and from many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from gis.matching import Matcher, MatchSettings
+from gis.merge import concat_fixes, concat_passes
+from gis.model import EXCLUDED, Fixes, Mode, Passes
+from gis.tracks import prepare_fixes
+from layers.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    from etl.base import Progress
+    from gis.network import RoadGraph
+    from layers.store.base import Store
+
+EDGE_M = 2000.0  # a fix farther than this from every road of the city is outside
+POSITIONS_A_SHARD = 2_000_000  # bounds the memory of a shard, whatever the size of the city
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shard:
+    """One piece of work, small enough to be sent anywhere."""
+
+    day: date
+    shard: int
+    shards: int
+    device_ids: tuple[str, ...] | None
+    modes: Mapping[str, Mode]
+    default_mode: Mode
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """Fixes and passes of a day or of one shard of it."""
+
+    fixes: Fixes
+    passes: Passes
+
+
+def shards_for(positions: int) -> int:
+    """How many shards keep memory bounded."""
+    return max(1, -(-positions // POSITIONS_A_SHARD))
+
+
+def match_shard(shard: Shard, store: Store, matcher: Matcher) -> Matched:
+    """Read, flag and match the positions of one shard."""
+    table = store.positions.scan(shard.day, shard=shard.shard, shards=shard.shards, device_ids=shard.device_ids)
+    graph = matcher.graph
+    fixes = prepare_fixes(
+        table["device_id"],
+        table["t_ms"].to_numpy(),
+        table["lon"].to_numpy(),
+        table["lat"].to_numpy(),
+        crs=graph.crs,
+        mode=_modes(table["device_id"], shard),
+        bounds=_bounds(graph),
+    )
+    return Matched(fixes, matcher.match(fixes))
+
+
+def _modes(devices: pa.ChunkedArray, shard: Shard) -> dict[str, Mode]:
+    return {d: shard.modes.get(d, shard.default_mode) for d in devices.unique().to_pylist()}
+
+
+def _bounds(graph: RoadGraph) -> tuple[float, float, float, float]:
+    return (
+        float(graph.vert_x.min()) - EDGE_M,
+        float(graph.vert_y.min()) - EDGE_M,
+        float(graph.vert_x.max()) + EDGE_M,
+        float(graph.vert_y.max()) + EDGE_M,
+    )
+
+
+def match_day(
+    store: Store,
+    graph: RoadGraph,
+    shards: Sequence[Shard],
+    *,
+    settings: MatchSettings,
+    time_zone: str,
+    scheduler: str | None = None,
+    progress: Progress,
+) -> Matched:
+    """All shards of a day, in order, here or on a cluster.
+
+    Args:
+        store: read here; workers of a cluster open their own by its URL.
+        graph: what to match to.
+        shards: at least one.
+        settings: of matching.
+        time_zone: of the city.
+        scheduler: address of a Dask scheduler; None: this process.
+        progress: told shard by shard.
+
+    Raises:
+        StoreError: the store cannot be reached from a worker.
+    """
+    parts: list[Matched] = []
+    done: Iterator[Matched] = (
+        _here(store, graph, shards, settings)
+        if scheduler is None
+        else _on_cluster(store.url, graph, shards, settings, time_zone, scheduler)
+    )
+    for part in done:
+        parts.append(part)
+        progress("匹配 match", len(parts), len(shards))
+    if len(parts) == 1:
+        return parts[0]
+    fixes = [p.fixes for p in parts]
+    return Matched(concat_fixes(fixes), concat_passes([p.passes for p in parts], fixes))
+
+
+def _here(store: Store, graph: RoadGraph, shards: Sequence[Shard], settings: MatchSettings) -> Iterator[Matched]:
+    matcher = Matcher(graph, settings=settings)
+    for shard in shards:
+        yield match_shard(shard, store, matcher)
+
+
+def _on_cluster(
+    url: str, graph: RoadGraph, shards: Sequence[Shard], settings: MatchSettings, time_zone: str, scheduler: str
+) -> Iterator[Matched]:
+    """Shards on Dask: pure functions of what they are sent, so that a lost worker costs only time."""
+    from distributed import Client  # noqa: PLC0415 (slow to import, and seldom wanted)
+
+    with Client(scheduler) as client:
+        sent = client.scatter(graph, broadcast=True, hash=True)
+        work = partial(_on_worker, url=url, settings=settings, time_zone=time_zone)
+        futures = client.map(work, list(shards), graph=sent, retries=3, pure=False)
+        for future in futures:
+            yield future.result()
+            future.release()
+
+
+_matchers: dict[tuple[int, MatchSettings], Matcher] = {}
+
+
+def _on_worker(shard: Shard, *, graph: RoadGraph, url: str, settings: MatchSettings, time_zone: str) -> Matched:
+    """One shard on a worker; its matcher is kept for the next shard of the same graph."""
+    key = (id(graph), settings)
+    if key not in _matchers:
+        _matchers.clear()
+        _matchers[key] = Matcher(graph, settings=settings)
+    store = open_store(url, timezone=time_zone)
+    try:
+        return match_shard(shard, store, _matchers[key])
+    finally:
+        store.close()
+
+
+def passes_table(passes: Passes) -> pa.Table:
+    """Passes as the store keeps them: devices by name."""
+    columns: dict[str, Any] = {
+        "segment_ix": passes.segment_ix,
+        "from_mm": passes.from_mm,
+        "to_mm": passes.to_mm,
+        "enter_ms": passes.enter_ms,
+        "leave_ms": passes.leave_ms,
+        "device_id": pa.DictionaryArray.from_arrays(pa.array(passes.device_ix), pa.array(passes.devices, pa.string())),
+        "track_ix": passes.track_ix,
+        "first_fix_ms": passes.first_fix_ms,
+        "last_fix_ms": passes.last_fix_ms,
+        "seen": passes.seen,
+        "confidence": passes.confidence,
+    }
+    columns["device_id"] = columns["device_id"].cast(pa.string())
+    return pa.table(columns)
+
+
+def matched_share(fixes: Fixes) -> float:
+    """Share of fixes that matching could use."""
+    return float(np.mean((fixes.flags & EXCLUDED) == 0)) if len(fixes.flags) else 0.0

@@ -1,0 +1,84 @@
+"""The network of a day: built once for the editions that it rests on, stored, and read again by every later audit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import geopandas as gpd
+import pandas as pd
+
+from etl.code_version import code_sha256
+from etl.inputs import metric_crs, network_settings
+from gis.network import Network, build_network, network_from_tables, network_to_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etl.inputs import DayTables
+    from gis.standard import Standard
+    from layers.city import City
+    from layers.store.base import Store
+
+RESTS_ON = ("road_edges", "areas", "work_grids", "community_grids", "responsibilities")
+DERIVED = ("network_notes", "sections", "segments")  # the last one stored tells that all are
+
+
+def network_for(city: City, store: Store, tables: DayTables, standard: Standard) -> tuple[Network, str]:
+    """The network in force on a day and its edition id; derived and stored at the first audit that needs it.
+
+    Raises:
+        InputError: the roads cannot make a network.
+    """
+    rules = standard.rule_of_class()
+    edition_id = _edition_id(city, tables, rules)
+    crs = metric_crs(city, tables)
+    if any(e.edition_id == edition_id for e in store.editions("segments")):
+        segments, sections = (gpd.GeoDataFrame(store.read(t, edition_id)) for t in ("segments", "sections"))
+        network = network_from_tables(segments, sections, metric_crs=crs)
+        notes = tuple(
+            {str(k): v for k, v in row.items()} for row in store.read("network_notes", edition_id).to_dict("records")
+        )
+        return _with_notes(network, notes), edition_id
+    network = build_network(
+        gpd.GeoDataFrame(tables["road_edges"]),
+        metric_crs=crs,
+        rule_of_class=rules,
+        areas=gpd.GeoDataFrame(tables["areas"]),
+        work_grids=gpd.GeoDataFrame(tables["work_grids"]),
+        community_grids=gpd.GeoDataFrame(tables["community_grids"]),
+        responsibilities=tables["responsibilities"],
+        settings=network_settings(city),
+    )
+    segments, sections = network_to_tables(network)
+    notes = pd.DataFrame(network.notes, columns=["code", "count", "zh", "en"])
+    for table, derived in zip(DERIVED, (notes, sections, segments), strict=True):
+        store.put_derived(table, derived, edition_id=edition_id, valid_from=tables.day)
+    # As every later audit will read it: the first one sees the same rows in the same order.
+    return _with_notes(network_from_tables(segments, sections, metric_crs=crs), network.notes), edition_id
+
+
+def _with_notes(network: Network, notes: tuple[dict[str, object], ...]) -> Network:
+    return Network(
+        network.graph,
+        network.segments,
+        network.sections,
+        network.seg_section,
+        network.seg_measure_from_mm,
+        network.seg_measure_to_mm,
+        notes,
+    )
+
+
+def _edition_id(city: City, tables: DayTables, rules: Mapping[str, str]) -> str:
+    """Hash of all that the network follows from."""
+    what = {
+        "editions": {t: tables.editions.get(t) for t in RESTS_ON},
+        "settings": asdict(network_settings(city)),
+        "crs": metric_crs(city, tables).to_wkt(),
+        "rules": dict(rules),
+        "code": code_sha256("gis.network"),
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
