@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.base import QUARANTINE_COLUMNS, PositionRead, missing_columns, sha256_of, source_files
-from etl.readers import places, times
+from etl.readers import coordinates, times
+from etl.readers.queries import stream_query
 from etl.readers.reasons import REASONS
-from etl.readers.sql import stream_query
 from etl.readers.tabular import Chunk, Stream, empty_fault, readable, stream_file, table_format
 from gis.errors import Fault, InputError, SettingsError
 from layers.store.base import SourceRecord
@@ -56,7 +56,7 @@ class PositionRule:
     columns: dict[str, str]
     device: str | None
     time: times.TimeRule
-    place: places.PlaceRule
+    place: coordinates.PlaceRule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,8 +116,8 @@ def parse_positions(table: pa.Table, rows: npt.NDArray[np.int64], rule: Position
             doubt(late.fault == fault, times.FAULT_CODES[fault], arrival)
         arrived = np.where(late.fault == 0, late.ms, when.ms)
     where, name = _places(table, rule)
-    for place_fault, reason in places.FAULT_CODES.items():
-        doubt(where.fault == place_fault, reason, name[1] if place_fault == places.PlaceFault.LAT else name[0])
+    for place_fault, reason in coordinates.FAULT_CODES.items():
+        doubt(where.fault == place_fault, reason, name[1] if place_fault == coordinates.PlaceFault.LAT else name[0])
     good = code == ""
     positions = pa.table([device, when.ms, arrived, where.lon, where.lat], schema=SCHEMA).filter(pa.array(good))
     aside = np.flatnonzero(~good)
@@ -136,7 +136,7 @@ def _device(table: pa.Table, rule: PositionRule) -> pa.Array:
         whole = pc.cast(array, pa.int64(), safe=False)
         array = whole if pc.all(pc.fill_null(pc.equal(pc.cast(whole, pa.float64()), array), True)).as_py() else array
     text = pc.utf8_trim_whitespace(pc.cast(array, pa.string()))
-    return pc.if_else(pc.fill_null(pc.is_in(text, value_set=_NULLS), True), None, text)
+    return pc.if_else(pc.is_in(text, value_set=_NULLS), None, text)
 
 
 def _time_column(table: pa.Table, rule: PositionRule) -> pa.ChunkedArray:
@@ -149,16 +149,16 @@ def _time_column(table: pa.Table, rule: PositionRule) -> pa.ChunkedArray:
     )
 
 
-def _places(table: pa.Table, rule: PositionRule) -> tuple[places.Places, tuple[str, str]]:
+def _places(table: pa.Table, rule: PositionRule) -> tuple[coordinates.Places, tuple[str, str]]:
     """Coordinates, and the names of the columns that they stand in."""
     if "wkt" in rule.columns:
-        x, y, empty, bad = places.parse_wkt_points(table[rule.columns["wkt"]])
-        return places.locate(x, y, empty, bad, rule.place), (rule.columns["wkt"], rule.columns["wkt"])
+        x, y, empty, bad = coordinates.parse_wkt_points(table[rule.columns["wkt"]])
+        return coordinates.locate(x, y, empty, bad, rule.place), (rule.columns["wkt"], rule.columns["wkt"])
     pair = ("x", "y") if "x" in rule.columns else ("lon", "lat")
     names = rule.columns[pair[0]], rule.columns[pair[1]]
-    x, x_empty, x_bad = places.parse_numbers(table[names[0]])
-    y, y_empty, y_bad = places.parse_numbers(table[names[1]])
-    return places.locate(x, y, x_empty | y_empty, x_bad | y_bad, rule.place), names
+    x, x_empty, x_bad = coordinates.parse_numbers(table[names[0]])
+    y, y_empty, y_bad = coordinates.parse_numbers(table[names[1]])
+    return coordinates.locate(x, y, x_empty | y_empty, x_bad | y_bad, rule.place), names
 
 
 def _aside(raw: pa.Table, rows: npt.NDArray[np.int64], column: Any, code: Any) -> pd.DataFrame:
@@ -207,7 +207,7 @@ def position_rule(
     day = _declared_day(source)
     bound = None if day is not None else latest_ms
     rule = times.TimeRule(zone=zone, format=source.time_format, day=day, latest_ms=bound)
-    return PositionRule(kept, None if constant is None else str(constant), rule, places.place_rule(source))
+    return PositionRule(kept, None if constant is None else str(constant), rule, coordinates.place_rule(source))
 
 
 def _declared_day(source: Source) -> date | None:
@@ -271,7 +271,7 @@ def read_positions(source: Source, context: Context, *, now: datetime | None = N
     def record() -> SourceRecord:
         return SourceRecord(
             source=source.name, table="positions", path=source.where, sha256=sha256 or digest.hexdigest(), rows_in=tally.rows_in,
-            crs=places.place_rule(source).crs, encoding=tally.encoding, notes=tuple(_notes(source, tally)),
+            crs=coordinates.place_rule(source).crs, encoding=tally.encoding, notes=tuple(_notes(source, tally)),
         )  # fmt: skip
 
     return PositionRead(batches(), quarantine, record)

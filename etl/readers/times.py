@@ -89,7 +89,7 @@ class TimeRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Times:
-    """Parsed times: `ms` int64 UTC (0 where unread), `fault` uint8 of TimeFault, `twofold` local times that a clock change made doubtful."""
+    """Parsed times: `ms` int64 UTC (0: unread), `fault` uint8 of TimeFault, `twofold` how many local times a clock change made doubtful."""
 
     ms: Ints
     fault: npt.NDArray[np.uint8]
@@ -241,7 +241,7 @@ def _int64(array: pa.Array) -> Ints:
 def _from_text(array: pa.Array, rule: TimeRule) -> _Draft:
     """Text: the whole column at once where it is regular, row by row forms where it is not."""
     text = pc.utf8_trim_whitespace(array)
-    missing = pc.fill_null(pc.is_in(text, value_set=pa.array(NULL_WORDS)), True)
+    missing = pc.or_(pc.is_null(text), pc.is_in(text, value_set=pa.array(NULL_WORDS)))
     text = pc.if_else(missing, None, text)
     draft = _Draft(len(array), np.asarray(missing))
     if rule.format is not None:

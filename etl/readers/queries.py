@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from etl.readers.tabular import CHUNK_ROWS, Chunk, Stream, unique_names
+from etl.sql import _engine as read_only_engine
 from gis.errors import Fault, InputError
 from layers.city import expand
 
@@ -46,7 +47,7 @@ def _rows(source: Source, query: str, digest: hashlib._Hash | None) -> Iterator[
     """First the column names, then the chunks; the connection lives as long as the stream."""
     engine = None
     try:
-        engine = sa.create_engine(expand(source.database or ""))
+        engine = read_only_engine(expand(source.database or ""))
         with engine.connect() as connection:
             result = _execute(connection, query)
             columns = unique_names(result.keys())

@@ -1,0 +1,239 @@
+"""From the cells of a small table to rows of a contract: headings found, words translated, rows set aside, times and persons resolved."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from etl.base import QUARANTINE_COLUMNS, Read, missing_columns, raw_json
+from etl.readers.reasons import REASONS
+from etl.readers.sheets import Sheet, normal_word, read_sheet, text_array
+from etl.readers.times import FAULT_CODES, TimeRule, parse_times, utc_series
+from gis.errors import InputError
+from layers.city import allowed_columns
+from layers.contracts import TABLES
+from layers.store.base import SourceRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from etl.base import Context
+    from layers.city import Source
+
+    Bools = npt.NDArray[np.bool_]
+    Text = list[str | None]
+
+DAY_MS = 86_400_000
+EVER_MS = 631_152_000_000  # 1990-01-01: since when something holds that names no beginning
+_CLOCK = re.compile(r"\d\s*[::时点]|^\d{9,}")
+_LATER_MS = 4_102_444_800_000 * 2  # no upper bound worth naming for ends of validity
+
+
+class Records:
+    """The rows of one source on their way into a table.
+
+    Rows are set aside by `doubt` (the first reason counts); `read` gives the rest. `entries` may be more than the rows of the source
+    where a cell holds several statements: they are counted then.
+    """
+
+    def __init__(self, source: Source, context: Context, aliases: Mapping[str, Sequence[str]]) -> None:
+        self.source, self.context = source, context
+        self.sheet: Sheet = read_sheet(source, context)
+        self.headings = _resolve(source, self.sheet.frame.columns, aliases)
+        self.take = np.arange(len(self.sheet.frame))  # source row of each entry
+        self.code: npt.NDArray[np.object_] = np.full(len(self.take), "", dtype=object)
+        self.column: npt.NDArray[np.object_] = np.full(len(self.take), "", dtype=object)
+        self.detail: npt.NDArray[np.object_] = np.full(len(self.take), "", dtype=object)
+        self.notes: list[str] = []
+        zone = source.time_zone or context.city.timezone
+        self.zone = ZoneInfo(zone)
+
+    def __len__(self) -> int:
+        """Entries."""
+        return len(self.take)
+
+    def require(self, *columns: str) -> None:
+        """Stop where the source neither has nor is given a column.
+
+        Raises:
+            InputError: columns are missing.
+        """
+        lacking = [c for c in columns if not self.has(c)]
+        mapped = [c for c in self.source.columns if c not in self.headings and c not in self.source.constants]
+        if lacking or mapped:
+            raise InputError(missing_columns(self.source, lacking, self.sheet.frame.columns))
+
+    def has(self, column: str) -> bool:
+        """Whether the source has a column, or is given a constant for it."""
+        return column in self.headings or column in self.source.constants
+
+    def expand(self, entries: Sequence[int]) -> None:
+        """Give each source row as many entries as it holds statements; `entries` are the source rows, ascending."""
+        self.take = np.array(entries, dtype=np.int64)
+        for name in ("code", "column", "detail"):
+            setattr(self, name, np.full(len(self.take), "", dtype=object))
+
+    def text(self, column: str) -> Text:
+        """Cells of a column (N,), constants and translations applied; None where empty."""
+        if column in self.source.constants:
+            return [str(self.source.constants[column])] * len(self)
+        if column not in self.headings:
+            return [None] * len(self)
+        cells = self.sheet.frame[self.headings[column]].to_numpy(dtype=object)[self.take]
+        words = self.source.translate.get(column, {})
+        return [None if c is None else words.get(str(c), str(c)) for c in cells]
+
+    def words(self, column: str, known: Mapping[str, str], *, missing: str | None = None) -> Text:
+        """Cells of a column that has fixed choices, people's words brought to the contract's; unknown ones are set aside."""
+        table = {normal_word(k): v for k, v in known.items()} | {v: v for v in known.values()}
+        cells = self.text(column)
+        out = [missing if c is None else table.get(normal_word(c)) for c in cells]
+        unknown = np.array([c is not None and o is None for c, o in zip(cells, out, strict=True)], dtype=np.bool_)
+        self.doubt(unknown, "value_unknown", column, cells)
+        return out
+
+    def times(self, column: str, *, end: bool = False, required: bool = False) -> pd.Series[Any]:
+        """Times of a column as stored; naive ones are local. A bare date that ends something means the end of that day."""
+        cells = self.text(column)
+        rule = TimeRule(zone=self.zone, format=self.source.time_format, latest_ms=_LATER_MS)
+        found = parse_times(text_array(pd.Series(cells, dtype="object")), rule)
+        if found.twofold:
+            self.notes.append(
+                f"{self.headings.get(column, column)}:{found.twofold} 个当地时间处于时钟调整期,按调整前计算"
+            )
+        ms = found.ms.copy()
+        if end:
+            bare = np.array([c is not None and not _CLOCK.search(c) for c in cells], dtype=np.bool_)
+            ms[bare] += DAY_MS
+        for fault, code in FAULT_CODES.items():
+            if code != "time_missing" or required:
+                self.doubt(found.fault == fault, code, column, cells)
+        return utc_series(ms, found.fault == 0)
+
+    def doubt(self, mask: Bools, code: str, column: str, cells: Sequence[str | None] | None = None) -> None:
+        """Set entries aside for a reason, those excepted that have one already; the cell is quoted."""
+        new = np.asarray(mask, dtype=np.bool_) & (self.code == "")
+        self.code[new], self.column[new] = code, self.headings.get(column, column)
+        if cells is not None:
+            self.detail[new] = [f":{c}" if c else "" for c in np.array(cells, dtype=object)[new]]
+
+    def doubt_empty(self, cells: Sequence[str | None], column: str, code: str = "value_missing") -> None:
+        """Set entries aside whose cell is empty."""
+        self.doubt(np.array([c is None for c in cells], dtype=np.bool_), code, column)
+
+    def doubt_keys(self, *keys: Sequence[str | None]) -> None:
+        """Set entries aside that repeat the key of an earlier good one."""
+        seen: set[tuple[str | None, ...]] = set()
+        again = np.zeros(len(self), dtype=np.bool_)
+        for i, key in enumerate(zip(*keys, strict=True)):
+            if self.code[i] == "":
+                again[i] = key in seen
+                seen.add(key)
+        self.doubt(again, "key_duplicate", TABLES[self.source.table].key[0], keys[0])
+
+    def read(self, columns: Mapping[str, Any], *, crs: str | None = None) -> Read:
+        """The rows that keep the contract, those set aside, and the record."""
+        names = [c.name for c in TABLES[self.source.table].columns]
+        frame = pd.DataFrame({n: _cells(columns.get(n), len(self)) for n in names})
+        good = self.code == ""
+        quarantine = self._quarantine()
+        record = SourceRecord(
+            source=self.source.name, table=self.source.table, path=self.source.where, sha256=self.sheet.sha256,
+            rows_in=len(self) + len(self.sheet.broken), crs=crs, encoding=self.sheet.encoding, notes=tuple(self.notes),
+        )  # fmt: skip
+        return Read(frame[good].reset_index(drop=True), quarantine, record)
+
+    def _quarantine(self) -> pd.DataFrame:
+        rows: list[dict[str, Any]] = []
+        for i in np.flatnonzero(self.code != ""):
+            at, reason = int(self.take[i]), REASONS[str(self.code[i])]
+            raw: dict[str, Any] = {str(k): v for k, v in self.sheet.frame.iloc[at].items()}
+            if self.sheet.files[at]:
+                raw = {"_file": self.sheet.files[at], **raw}
+            rows.append(_aside(int(self.sheet.rows[at]), str(self.column[i]), reason.code, str(self.detail[i]), raw))
+        for file, line, text in self.sheet.broken:
+            rows.append(_aside(line, "", "row_broken", "", {"_file": file, "text": text} if file else {"text": text}))
+        frame = pd.DataFrame(rows, columns=list(QUARANTINE_COLUMNS))
+        return frame.sort_values("row", kind="stable").reset_index(drop=True)
+
+
+def _aside(row: int, column: str, code: str, detail: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    reason = REASONS[code]
+    english = detail.replace(":", ": ", 1)
+    return {
+        "row": row, "column": column, "code": code, "zh": reason.zh + detail, "en": reason.en + english, "raw": raw_json(raw),
+    }  # fmt: skip
+
+
+def _cells(values: Any, size: int) -> Any:
+    if values is None:
+        return pd.Series([None] * size, dtype="object")
+    if isinstance(values, pd.Series):
+        return values.reset_index(drop=True)
+    return pd.Series(list(values), dtype=bool if size and isinstance(values[0], bool | np.bool_) else "object")
+
+
+def _resolve(source: Source, columns: Iterable[str], aliases: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Contract column to heading: as mapped, else of the same name, else of the contract's heading or a customary word."""
+    have = {normal_word(str(c)): str(c) for c in reversed(list(columns))}
+    last = {normal_word(str(c)).rsplit("/", 1)[-1]: str(c) for c in reversed(list(columns))}
+    titles = {c.name: c.zh for c in TABLES[source.table].columns}
+    out: dict[str, str] = {}
+    for column in allowed_columns(source.table):
+        if column in source.constants:
+            continue
+        if column in source.columns:
+            wanted = normal_word(source.columns[column])
+            heading = have.get(wanted) or last.get(wanted)
+            if heading is not None:
+                out[column] = heading
+            continue
+        wanted = (column, titles.get(column, column), *aliases.get(column, ()))
+        found = next((t[normal_word(w)] for w in wanted for t in (have, last) if normal_word(w) in t), None)
+        if found is not None and found not in source.columns.values():
+            out[column] = found
+    return out
+
+
+class Finder:
+    """Ids out of what people write: an id as it is, or a name that only one has."""
+
+    def __init__(self, frame: pd.DataFrame | None, key: str, *, name: str = "name") -> None:
+        self.ids: set[str] = set()
+        self.by_name: dict[str, list[str]] = defaultdict(list)
+        if frame is not None and len(frame):
+            self.ids = {str(v) for v in frame[key]}
+            names = frame[name] if name in frame else frame[key]
+            for found, called in zip(frame[key], names, strict=True):
+                if isinstance(called, str) and str(found) not in self.by_name[normal_word(called)]:
+                    self.by_name[normal_word(called)].append(str(found))
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to find."""
+        return bool(self.ids)
+
+    def find(self, text: str | None, keep: Collection[str] = ()) -> tuple[str | None, str]:
+        """The id of a text, and the reason where there is none (person_unknown, person_ambiguous); `keep` narrows namesakes down."""
+        if text is None:
+            return None, ""
+        if text in self.ids:
+            return text, ""
+        found = self.by_name.get(normal_word(text), [])
+        if len(found) > 1:
+            found = [f for f in found if f in keep] or found
+        if len(found) == 1:
+            return found[0], ""
+        return None, "person_ambiguous" if found else "person_unknown"
+
+
+def digest(*parts: object) -> str:
+    """A short stable id out of what makes a row the row that it is."""
+    return hashlib.sha256("\x1f".join("" if p is None else str(p) for p in parts).encode()).hexdigest()[:16]

@@ -1,0 +1,242 @@
+"""Responsibilities as offices write them: `象山港路(建设路至丹河路):张三、李四`.
+
+One text may hold several sections and several names, full or half width punctuation, notes, labels (责任人, 组长) and line breaks.
+The parser says what is written; whether such a road or person exists is for others to find out.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_ROAD_WORD = "(?:大道|大街|公路|中路|东路|西路|南路|北路|环线|路|街|巷|弄|道|线|桥|胡同)"
+_BETWEEN = r"(?:至|到|~|-+|—+|–+|―+|─+|〜|∼)"
+_WHOLE = re.compile(r"^(?:全段|全线|全路段|全程|全路|整条|整路段?)$")
+_END = "(?:(?<=[路街道巷弄])路段|段|止)?"
+_RANGE = re.compile(rf"^(?:东起|西起|南起|北起|起于|自|从|由)?(?P<a>[^,]+?){_BETWEEN}(?:止于)?(?P<b>[^,]+?){_END}$")
+_RANGE_COMMA = re.compile(
+    rf"^[东西南北]?(?:起于?|自)(?P<a>[^,]+?),?[东西南北]?(?:至|到|止于?)(?P<b>[^,]+?){_END}(?:,.*)?$"
+)
+_BARE = re.compile(rf"^(?P<road>.+?{_ROAD_WORD}):?(?P<a>[^,]+?){_BETWEEN}(?P<b>[^,]+?){_END}$")
+_BRACKET = re.compile(r"^(?P<head>[^()]*)\((?P<inner>[^()]*)\)(?P<tail>[^()]*)$")
+_NOTE = re.compile(r"[(,;\s]*(?:备注|说明|注)\s*:[^\n]*$", re.MULTILINE)
+_LABELS = {
+    "责任人": "responsible", "责任队员": "responsible", "负责人": "responsible", "包干人": "responsible", "路长": "responsible",
+    "队员": "responsible", "网格组长": "leader", "组长": "leader", "带班领导": "leader", "带班": "leader",
+}  # fmt: skip
+_LABEL_END = re.compile("(?:" + "|".join(sorted(_LABELS, key=len, reverse=True)) + r")\s*$")
+_NAME_END = re.compile(r"(?:同志|负责|等)$")
+_SPLIT = re.compile(r"[、,;\n。/]")
+_STRONG = frozenset(";\n。")
+_LONGEST_NAME = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One section (or the target as written) and those who answer for it.
+
+    Attributes:
+        target: the section as written, without names and labels.
+        road, start, stop: road and its cross streets; `start` and `stop` None where the whole road is meant.
+        names: persons as written, each with its kind (responsible, leader).
+        text: the part of the source text that says so.
+    """
+
+    target: str
+    road: str
+    start: str | None
+    stop: str | None
+    names: tuple[tuple[str, str], ...]
+    text: str
+
+
+def plain(text: str) -> str:
+    """Half-width punctuation, no zero-width marks, one kind of bracket and dash; line breaks kept."""
+    out = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    for marks, one in (
+        ("【[〔「『﹝〈《", "("),
+        ("】]〕」』﹞〉》", ")"),
+        ("\u200b\u200c\u200d\ufeff", ""),
+        ("﹣-‐‑‒", "-"),
+        ("~~〜∼", "~"),
+    ):
+        for mark in marks:
+            out = out.replace(mark, one)
+    return out.replace("、", "、").strip()
+
+
+def parse_section(text: str) -> tuple[str, str | None, str | None]:
+    """Road, from and to cross street of a section as written.
+
+    >>> parse_section("象山港路(建设路至丹河路)"), parse_section("象山港路建设路-丹河路段"), parse_section("丹河路")
+    (('象山港路', '建设路', '丹河路'), ('象山港路', '建设路', '丹河路'), ('丹河路', None, None))
+    """
+    written = re.sub(r"\s+", "", plain(text))
+    bracket = _BRACKET.match(written)
+    if bracket is not None:
+        inner = bracket["inner"]
+        road = bracket["head"] or bracket["tail"]
+        ends = _ends(inner)
+        return (road, *ends) if ends else (road if _WHOLE.match(inner) or not inner else written, None, None)
+    bare = _BARE.match(written)
+    if bare is not None and _crossing(bare["a"]) and _crossing(bare["b"]):
+        return bare["road"], bare["a"], bare["b"]
+    return re.sub(r"(?:全段|全线|全路段)$", "", written), None, None
+
+
+def _crossing(text: str) -> bool:
+    return len(text) > 1
+
+
+def _ends(inner: str) -> tuple[str, str] | None:
+    """From and to of what stands in the brackets; what follows a comma there (含辅道) is a note."""
+    found = _RANGE_COMMA.match(inner) or _RANGE.match(inner.split(",", 1)[0])
+    return (found["a"], found["b"]) if found else None
+
+
+def parse_responsibility(text: str, *, known: Collection[str] = ()) -> tuple[Statement, ...]:
+    """What a text says: sections with their persons, in the order written.
+
+    Args:
+        text: one cell.
+        known: names of the roster; they tell `张三:象山港路` (person first) from `象山港路:张三`.
+
+    Returns:
+        One statement a section; without names where the text gives none.
+
+    >>> [(s.road, s.start, s.stop, s.names) for s in parse_responsibility("象山港路(建设路至丹河路):张三、李四")]
+    [('象山港路', '建设路', '丹河路', (('张三', 'responsible'), ('李四', 'responsible')))]
+    """
+    reader = _Reader(frozenset(known))
+    for token, mark in _tokens(_NOTE.sub("", plain(text))):
+        reader.take(token, mark)
+    reader.flush(keep=False)
+    return tuple(reader.out)
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    """Parts of a text between separators outside brackets, each with the separator before it."""
+    depth, start, mark = 0, 0, "\n"
+    for i, c in enumerate(text):
+        depth += (c == "(") - (c == ")" and depth > 0)
+        if depth == 0 and _SPLIT.match(c):
+            yield text[start:i].strip(), mark
+            mark, start = c if c in _STRONG or mark not in _STRONG or text[start:i].strip() else mark, i + 1
+    yield text[start:].strip(), mark
+
+
+class _Reader:
+    """Tokens to statements: sections are gathered until names follow them."""
+
+    def __init__(self, known: frozenset[str]) -> None:
+        self.known = known
+        self.sections: list[str] = []
+        self.names: list[tuple[str, str]] = []
+        self.people: list[tuple[str, str]] = []  # names that stand before their sections
+        self.kind = "responsible"
+        self.written: list[str] = []
+        self.out: list[Statement] = []
+
+    def take(self, token: str, mark: str) -> None:
+        """Read one token."""
+        if not token:
+            return
+        left, colon, right = _at_colon(token)
+        if colon:
+            self._labelled(left, right)
+        elif self.names and (mark in _STRONG or self._road(token)):
+            self.flush(keep=False)
+            self.sections.append(token)
+        elif (
+            self.sections and not self.people and (not self._road(token) and (token in self.known or self.names))
+        ) or self.names:
+            self._add(token)
+        else:
+            self.sections.append(token)
+        self.written.append(token)
+
+    def _labelled(self, left: str, right: str) -> None:
+        label = _LABEL_END.search(left)
+        head = left[: label.start()].strip(" :-") if label else left
+        if self._people_first(head):
+            self.flush(keep=False)
+            self.people = [(n, _LABELS[label.group().strip()] if label else "responsible") for n in _names(head)]
+            if right:
+                self.sections.append(right)
+            return
+        if head:
+            if self.names or self.people:
+                self.flush(keep=False)
+            self.sections.append(head)
+            self.kind = "responsible"
+        self.kind = _LABELS[label.group().strip()] if label else "responsible"
+        self._add(right)
+
+    def _people_first(self, head: str) -> bool:
+        names = _names(head)
+        return bool(names) and all(n in self.known for n in names)
+
+    def _road(self, token: str) -> bool:
+        """Whether a token is a section rather than a name."""
+        if token in self.known or (_names(token) and all(n in self.known for n in _names(token))):
+            return False
+        bracket = _BRACKET.match(re.sub(r"\s+", "", token))
+        head = bracket["head"] if bracket else token
+        return bool(re.search(_ROAD_WORD + "(?:段|全段|全线)?$", head)) or bool(bracket and _ends(bracket["inner"]))
+
+    def _add(self, text: str) -> None:
+        self.names.extend((n, self.kind) for n in _names(text))
+
+    def flush(self, *, keep: bool) -> None:
+        """Write down what was gathered."""
+        names = tuple(dict.fromkeys(self.people or self.names))
+        text = "、".join(self.written)
+        for target in self.sections:
+            road, start, stop = parse_section(target)
+            self.out.append(Statement(target, road, start, stop, names, text))
+        self.names, self.people, self.written, self.kind = [], [], [], "responsible"
+        if not keep:
+            self.sections = []
+
+
+def _at_colon(token: str) -> tuple[str, bool, str]:
+    """The parts of a token before and after its first colon outside brackets."""
+    depth = 0
+    for i, c in enumerate(token):
+        depth += (c == "(") - (c == ")")
+        if c == ":" and depth == 0:
+            return token[:i].strip(), True, token[i + 1 :].strip()
+    return token, False, ""
+
+
+def _names(text: str) -> list[str]:
+    """Names in a piece of text: notes in brackets, telephone numbers and courtesy words dropped; `张 三` is one name."""
+    bare = re.sub(r"\([^()]*\)|(?:电话|手机|tel)\s*:?|(?<!\w)\d{5,}|(?<=[一-鿿])\d{5,}", " ", text)
+    parts = [_NAME_END.sub("", p) for p in re.split(r"[\s、,;/&+]+", bare) if p]
+    if len(parts) > 1 and all(len(p) == 1 for p in parts):
+        parts = ["".join(parts)]
+    return [p for p in parts if p]
+
+
+def split_names(text: str | None) -> list[str]:
+    """Persons of a cell that holds only persons.
+
+    >>> split_names("张三、李四(夜班) 王 五")
+    ['张三', '李四', '王五']
+    """
+    out: list[str] = []
+    for token, _ in _tokens(plain(text or "")):
+        _, colon, right = _at_colon(token)
+        parts = _names(right if colon else token)
+        singles = [p for p in parts if len(p) == 1]
+        if len(singles) == 2 and len(parts) > 2:  # noqa: PLR2004 (a padded name of two characters among others)
+            at = parts.index(singles[0])
+            if at + 1 < len(parts) and len(parts[at + 1]) == 1:
+                parts[at : at + 2] = [parts[at] + parts[at + 1]]
+        out.extend(parts)
+    return list(dict.fromkeys(out))
