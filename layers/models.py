@@ -40,9 +40,12 @@ class GeometryColumn(TypeDecorator[Any]):
 
     impl = sa.LargeBinary
     cache_ok = True
+    spatial_index = False  # GeoAlchemy2 asks the column's type for it
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The type of the dialect; the spatial index is made explicitly."""
+    def load_dialect_impl(self, dialect: Dialect | None) -> TypeEngine[Any]:
+        """The type of the dialect; the spatial index is made explicitly. (GeoAlchemy2 asks without a dialect when it looks for rasters.)"""
+        if dialect is None:
+            return sa.LargeBinary()
         if dialect.name == "postgresql":
             return dialect.type_descriptor(Geometry(geometry_type="GEOMETRY", srid=SRID, spatial_index=False))
         return dialect.type_descriptor(_Plain("GEOMETRY"))
@@ -79,7 +82,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+JSON = sa.JSON(none_as_null=True)  # `json` on PostgreSQL: keys keep their order
 
 _TYPES: dict[str, Any] = {
     "str": sa.Text,

@@ -64,7 +64,7 @@ class Editions(Loads):
             others = [p for p in held if (p.source, p.path) != (record.source, record.path)]
             own = next((p for p in held if (p.source, p.path) == (record.source, record.path)), None)
             fresh = self._without(table, data, others, record.path)
-            part = _Part(None, frames.digest(fresh), len(fresh), record.source, record.path)
+            part = _Part(None, frames.digest(fresh, table), len(fresh), record.source, record.path)
             inserted = 0 if own is not None and own.sha256 == part.sha256 else self._new_rows(table, fresh, own)
             parts = sorted([*others, part], key=lambda p: (p.source, p.path))
             edition_id = _edition_id(table.name, valid_from, parts)
@@ -98,7 +98,7 @@ class Editions(Loads):
         if found is not None:
             return found
         data = frames.encode(frames.conform(frame, made), made, self.flavour)
-        part = _Part(None, frames.digest(data), len(data), "", "")
+        part = _Part(None, frames.digest(data, made), len(data), "", "")
         with self._locked("load"):
             if self._edition(table, edition_id) is None:
                 with self._transaction() as conn:
@@ -223,7 +223,7 @@ class Editions(Loads):
         with self._reading() as conn:
             rows = conn.execute(chosen).mappings().all()
         names = ("edition_id", "table", "rows", "valid_from", "loaded_at")
-        return [Edition(*(row[n] for n in names), tuple(row["manifest_ids"])) for row in rows]
+        return [Edition(manifest_ids=tuple(row["manifest_ids"]), **{n: row[n] for n in names}) for row in rows]
 
     def read(self, table: str, edition_id: str | None, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Rows of an edition in the order they were loaded (a GeoDataFrame in EPSG:4326 where the contract has a geometry).

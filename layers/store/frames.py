@@ -16,7 +16,7 @@ import shapely
 from gis.errors import Fault, InputError
 from layers.contracts import TABLES, Column, Table
 from layers.models import SRID
-from layers.store.gpkg import from_blobs, to_blobs
+from layers.store.gpkg import from_blobs, to_blobs, to_wkb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +41,8 @@ _ARROW = {
     "time": pa.string(),
     "date": pa.string(),
 }
+_HAS_SRID = 0x20  # in the last byte of a little-endian EWKB type
+_LON, _LAT = 180.0, 90.0
 Flavour = Literal["gpkg", "ewkb"]
 
 
@@ -377,11 +379,22 @@ def _decode(values: pa.ChunkedArray, c: Column, flavour: Flavour) -> Any:
     return pd.Series(pd.array(values.to_pylist(), dtype=kinds[c.dtype]))
 
 
-def digest(stored: pa.Table) -> str:
-    """SHA-256 of names, types and values, in row order."""
+def _canonical(values: pa.Array) -> pa.Array:
+    """Plain WKB of a stored geometry column, the same from either store."""
+    if pa.types.is_binary(values.type):
+        return pa.array(to_wkb(values.to_pylist()), pa.binary())
+    whole = [None if v is None else bytes.fromhex(v) for v in values.to_pylist()]
+    plain = [None if b is None else b[:4] + bytes([b[4] & ~_HAS_SRID]) + b[9:] for b in whole]
+    return pa.array(plain, pa.binary())
+
+
+def digest(stored: pa.Table, table: Table) -> str:
+    """SHA-256 of names, types and values, in row order; the same whichever store the rows are for."""
     total = hashlib.sha256()
     for name in stored.column_names:
         column = stored.column(name).combine_chunks()
+        if name == table.geometry:
+            column = _canonical(column)
         total.update(f"{name}:{column.type}:{len(column)};".encode())
         total.update(np.packbits(column.is_valid().to_numpy(zero_copy_only=False)).tobytes())
         if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
@@ -389,5 +402,9 @@ def digest(stored: pa.Table) -> str:
             total.update(np.fromiter(map(len, values), np.int64, len(values)).tobytes())
             total.update(b"".join(values))
         else:
-            total.update(np.ascontiguousarray(column.fill_null(pa.scalar(0).cast(column.type)).to_numpy(zero_copy_only=False)).tobytes())
+            total.update(
+                np.ascontiguousarray(
+                    column.fill_null(pa.scalar(0).cast(column.type)).to_numpy(zero_copy_only=False)
+                ).tobytes()
+            )
     return total.hexdigest()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x47504B47  # "GPKG"
 USER_VERSION = 10300
 _FIXED = 8  # magic, version, flags, srs_id
-_ENVELOPE_BYTES = np.array([0, 32, 48, 48, 64], np.int64)
+_ENVELOPE_BYTES = (0, 32, 48, 48, 64)
 
 _DDL = (
     """CREATE TABLE IF NOT EXISTS gpkg_spatial_ref_sys (srs_name TEXT NOT NULL, srs_id INTEGER NOT NULL PRIMARY KEY,
@@ -51,9 +51,14 @@ def to_blobs(geometries: npt.NDArray[np.object_]) -> list[bytes | None]:
     ]
 
 
+def to_wkb(blobs: Sequence[bytes | None]) -> list[bytes | None]:
+    """The WKB in GeoPackage blobs."""
+    return [None if b is None else b[_FIXED + _ENVELOPE_BYTES[(b[3] >> 1) & 7] :] for b in blobs]
+
+
 def from_blobs(blobs: Sequence[bytes | None]) -> npt.NDArray[np.object_]:
     """Shapely geometries of GeoPackage blobs."""
-    wkb = [None if b is None else b[_FIXED + int(_ENVELOPE_BYTES[(b[3] >> 1) & 7]) :] for b in blobs]
+    wkb = to_wkb(blobs)
     out: npt.NDArray[np.object_] = shapely.from_wkb(np.array(wkb, object)) if wkb else np.empty(0, object)
     return out
 
