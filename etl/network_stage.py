@@ -53,8 +53,8 @@ def network_for(city: City, store: Store, tables: DayTables, standard: Standard)
         settings=network_settings(city),
     )
     segments, sections = network_to_tables(network)
-    notes = pd.DataFrame(network.notes, columns=["code", "count", "zh", "en"])
-    for table, derived in zip(DERIVED, (notes, sections, segments), strict=True):
+    told = pd.DataFrame(network.notes, columns=["code", "count", "zh", "en"])
+    for table, derived in zip(DERIVED, (told, sections, segments), strict=True):
         store.put_derived(table, derived, edition_id=edition_id, valid_from=tables.day)
     # As every later audit will read it: the first one sees the same rows in the same order.
     return _with_notes(network_from_tables(segments, sections, metric_crs=crs), network.notes), edition_id
