@@ -74,12 +74,14 @@ class Task:
         starts_ms, ends_ms: the window, UTC milliseconds.
         segments: int (K,), segments to be passed whole; what is left out here is skipped on purpose.
         rounds: how often, 0 for until the window ends.
+        speed_mps: mean speed in this window where it is not the inspector's usual one.
     """
 
     starts_ms: int
     ends_ms: int
     segments: npt.NDArray[np.integer[Any]]
     rounds: int = 0
+    speed_mps: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,7 +217,8 @@ def simulate(graph: RoadGraph, patrollers: Sequence[Patroller], *, rng: np.rando
             wanted[task.segments] = True
             rows, node = cover_tour(
                 way.ptr, way.arc, way.head, graph.seg_u, graph.seg_v, graph.seg_length_mm.astype(np.int64), wanted, node,
-                max(float(task.starts_ms), clock), float(task.ends_ms), task.rounds, p.speed_mps, p.speed_spread, p.stop_share,
+                max(float(task.starts_ms), clock), float(task.ends_ms), task.rounds,
+                task.speed_mps or p.speed_mps, p.speed_spread, p.stop_share,
                 p.stop_s[0] * 1e3, p.stop_s[1] * 1e3, np.uint64(int(seeds[i]) + 7919 * j),
             )  # fmt: skip
             clock = rows[-1, 4] if len(rows) else clock

@@ -1,0 +1,5 @@
+"""The sample county: an invented coastal county, complete enough to run everything without any data of one's own."""
+
+from etl.sample.write import write_sample_county
+
+__all__ = ["write_sample_county"]
