@@ -147,7 +147,9 @@ def _watched(
 ) -> Read:
     """The read with a note where its coordinates seem to have an undeclared offset against what was read before."""
     geometry = np.asarray(read.frame.geometry.array, dtype=object)
-    xy = shapely.get_coordinates(geometry[~pd.isna(geometry)])
+    geometry = geometry[~pd.isna(geometry)]
+    surface = shapely.get_dimensions(geometry) > 1
+    xy = shapely.get_coordinates(np.where(surface, shapely.point_on_surface(geometry), geometry))
     points = source.table in {"checkins", "cases"}  # these happen at roads; grids and areas do not
     shift = detect_shift(xy[:, 0], xy[:, 1], roads=roads if points else None, boundary=boundary)
     if shift is None:
