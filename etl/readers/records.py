@@ -191,8 +191,8 @@ def _resolve(source: Source, columns: Iterable[str], aliases: Mapping[str, Seque
         if column in source.constants:
             continue
         if column in source.columns:
-            wanted = normal_word(source.columns[column])
-            heading = have.get(wanted) or last.get(wanted)
+            mapped = normal_word(source.columns[column])
+            heading = have.get(mapped) or last.get(mapped)
             if heading is not None:
                 out[column] = heading
             continue
