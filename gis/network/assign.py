@@ -10,7 +10,7 @@ import pandas as pd
 from gis.network.chains import cut_chains, link_ends
 from gis.network.classes import rules
 from gis.network.names import normal_names
-from gis.network.pairing import pair_pieces, partners
+from gis.network.pairing import Partners, pair_pieces, partners
 from gis.network.responsible import declare
 from gis.network.roads import crossed, road_ids, road_of
 from gis.network.sections import Assignment
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gis.network.model import RoadGraph
-    from gis.network.pairing import Partners
     from gis.network.settings import NetworkSettings
 
 
@@ -50,19 +49,12 @@ def assign_sections(
     identity = _codes(plain, kind)
     scope = segments["in_scope"].to_numpy(dtype=bool)
     level = segments["level"].to_numpy(dtype=np.int64)
-    sides = np.zeros_like(graph.seg_oneway) if settings.each_side else graph.seg_oneway
-    first = _codes(identity, segments["rank"].to_numpy(dtype=np.int64), scope)
-    _roads(
-        graph,
-        segments,
-        identity,
-        first,
-        plain != "",
-        partners(lines, graph.seg_oneway, identity, level, settings),
-        settings,
-    )
+    rank = segments["rank"].to_numpy(dtype=np.int64)
+    pairable = np.where((plain != "") | (rank > 0), identity, -1)
+    found = partners(lines, graph.seg_oneway, pairable, level, settings)
+    _roads(graph, segments, identity, _codes(identity, rank, scope), plain != "", found, settings)
     declared = declare(graph, lines, name, scope, responsibilities, settings)
-    segments["rank"] = _one_class(declared, segments["rank"].to_numpy(dtype=np.int64), graph.seg_length_mm)
+    segments["rank"] = _one_class(declared, rank, graph.seg_length_mm)
     rank = segments["rank"].to_numpy(dtype=np.int64)
     segments["policy_class"], segments["rule_id"], segments["no_rule_reason"] = rules(rank, scope, rule_of_class)
     key = np.where(declared.section >= 0, -1, _codes(identity, rank, scope))
@@ -75,8 +67,15 @@ def assign_sections(
         min_mm=round(settings.min_section_m * 1000),
         max_mm=round(settings.max_section_m * 1000),
     )
-    default = pair_pieces(graph, lines, pieces, partners(lines, sides, key, level, settings), settings)
+    default = pair_pieces(graph, lines, pieces, _same_key(found, key, settings), settings)
     return _both(declared, default)
+
+
+def _same_key(found: Partners, key: npt.NDArray[np.int64], settings: NetworkSettings) -> Partners:
+    """The partners that may share a section: of the same key; none where each side is patrolled on its own."""
+    other = found.beside
+    keep = (other >= 0) & (key[other] == key[:, None]) & (key[:, None] >= 0)
+    return Partners(np.where(keep & (not settings.each_side), other, -1))
 
 
 def _codes(*columns: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 DEGREE_DIGITS = 7
 """Coordinates that agree to 1e-7 degree (about a centimetre) are one place."""
 
+_NEAR_DEG = 10.0**-DEGREE_DIGITS
+
 
 def node_ids(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> npt.NDArray[np.object_]:
     """Ids of nodes from their place, free of any order: `lon,lat` in units of 1e-7 degree."""
@@ -29,7 +31,7 @@ def split_at_crossings(
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int64], int]:
     """Split lines where they cross or touch on the same level.
 
-    Lines that are a bridge or a tunnel, and lines of different level, are never split by one another: they meet at shared end points only.
+    An end that comes within 1e-7 degree of a line touches it. Lines that are a bridge or a tunnel, and lines of different level, are never split by one another: they meet at shared end points only.
 
     Args:
         lines: object (E,), LineStrings in EPSG:4326.
@@ -44,13 +46,20 @@ def split_at_crossings(
     ground = ~(bridge | tunnel)
     keep = (a < b) & ground[a] & ground[b] & (level[a] == level[b])
     a, b = a[keep], b[keep]
-    meet = shapely.intersection(lines[a], lines[b])
-    part, of_pair = shapely.get_parts(meet, return_index=True)
+    part, of_pair = shapely.get_parts(shapely.intersection(lines[a], lines[b]), return_index=True)
     xy, of_part = shapely.get_coordinates(part, return_index=True)
     pair = of_pair[of_part]
-    where = np.concatenate([a[pair], b[pair]])
-    xy = np.concatenate([xy, xy])
-    return _split(lines, where, xy)
+    tips = np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
+    owner = np.tile(np.arange(len(lines)), 2)
+    at_tip = np.zeros(len(xy), bool)
+    for side in (a, b):
+        for half in (tips[: len(lines)], tips[len(lines) :]):
+            at_tip |= shapely.dwithin(half[side[pair]], shapely.points(xy), _NEAR_DEG)
+    tip, line = tree.query(tips, predicate="dwithin", distance=_NEAR_DEG)
+    touch = (owner[tip] != line) & ground[owner[tip]] & ground[line] & (level[owner[tip]] == level[line])
+    where = np.concatenate([a[pair[~at_tip]], b[pair[~at_tip]], line[touch]])
+    points = np.concatenate([xy[~at_tip], xy[~at_tip], shapely.get_coordinates(tips[tip[touch]])])
+    return _split(lines, where, points)
 
 
 def _split(
@@ -59,12 +68,11 @@ def _split(
     """Split line `where[i]` at the point `xy[i]`, for all i at once."""
     at = shapely.line_locate_point(lines[where], shapely.points(xy))
     reach = shapely.length(lines)
-    near = 10.0**-DEGREE_DIGITS
-    inner = (at > near) & (at < reach[where] - near)
+    inner = (at > _NEAR_DEG) & (at < reach[where] - _NEAR_DEG)
     where, xy, at = where[inner], xy[inner], at[inner]
     order = np.lexsort((at, where))
     where, xy, at = where[order], xy[order], at[order]
-    again = np.r_[False, (where[1:] == where[:-1]) & (at[1:] - at[:-1] <= near)] if len(at) else np.zeros(0, bool)
+    again = np.r_[False, (where[1:] == where[:-1]) & (at[1:] - at[:-1] <= _NEAR_DEG)] if len(at) else np.zeros(0, bool)
     where, xy, at = where[~again], xy[~again], at[~again]
 
     vert, owner = shapely.get_coordinates(lines, return_index=True)
@@ -77,7 +85,7 @@ def _split(
         pos = np.searchsorted(_key(owner, along), _key(where, at))
         for shift in (-1, 0):
             k = np.clip(pos + shift, 0, len(vert) - 1)
-            same = (owner[k] == where) & (np.abs(along[k] - at) <= near)
+            same = (owner[k] == where) & (np.abs(along[k] - at) <= _NEAR_DEG)
             drop[k[same]] = True
     own = np.concatenate([owner[~drop], where])
     pts = np.concatenate([vert[~drop], xy])

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gis.network.settings import NetworkSettings
 
 _SAMPLES = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
-_PROBE_M = 1.0
 _OVERSHOOT_M = 5.0
 _NEARER = 0.7
 _LEAST_MAPPED = 0.3
@@ -83,28 +82,30 @@ class _Finder:
         self.tree = shapely.STRtree(lines[one])
         self.reach = settings.pair_distance_m
         self.opposite = -np.cos(np.radians(settings.pair_angle_deg))
+        self.xy, owner = shapely.get_coordinates(lines, return_index=True)
+        self.ptr = np.searchsorted(owner, np.arange(len(lines) + 1))
+        step = np.hypot(*np.diff(self.xy, axis=0, prepend=self.xy[:1]).T)
+        step[self.ptr[:-1]] = 0.0
+        self.run = np.cumsum(step)
 
-    def heading(self, segment: npt.NDArray[np.int64], place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Unit vectors (Q, 2) of travel at each place."""
-        reach = shapely.length(self.lines[segment])
-        a = self._xy(segment, np.maximum(place - _PROBE_M, 0.0))
-        b = self._xy(segment, np.minimum(place + _PROBE_M, reach))
-        step = (b - a) * self.oneway[segment][:, None]
+    def at(
+        self, segment: npt.NDArray[np.int64], place: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Point (Q, 2) and unit vector of travel (Q, 2) at each place along a segment, in metres from its first vertex."""
+        first = self.ptr[segment]
+        reach = self.run[first] + place
+        k = np.clip(np.searchsorted(self.run, reach, side="right") - 1, first, self.ptr[segment + 1] - 2)
+        step = self.xy[k + 1] - self.xy[k]
         norm = np.hypot(step[:, 0], step[:, 1])
-        out: npt.NDArray[np.float64] = step / np.where(norm > 0, norm, 1.0)[:, None]
-        return out
-
-    def _xy(self, segment: npt.NDArray[np.int64], place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        out: npt.NDArray[np.float64] = shapely.get_coordinates(
-            shapely.line_interpolate_point(self.lines[segment], place)
-        )
-        return out
+        unit = step / np.where(norm > 0, norm, 1.0)[:, None]
+        point = self.xy[k] + unit * np.clip(reach - self.run[k], 0.0, norm)[:, None]
+        return point, unit * self.oneway[segment][:, None]
 
     def nearest_opposite(
         self, segment: npt.NDArray[np.int64], place: npt.NDArray[np.float64]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Segment (-1 for none), distance and place of the foot on it, for each place on a segment."""
-        xy, way = self._xy(segment, place), self.heading(segment, place)
+        xy, way = self.at(segment, place)
         points = shapely.points(xy)
         at, hit = self.tree.query(points, predicate="dwithin", distance=self.reach)
         other = self.one[hit]
@@ -112,8 +113,9 @@ class _Finder:
         keep = (other != mine) & (self.key[other] == self.key[mine]) & (self.level[other] == self.level[mine])
         at, other = at[keep], other[keep]
         foot = shapely.line_locate_point(self.lines[other], points[at])
-        facing = (self.heading(other, foot) * way[at]).sum(axis=1) <= self.opposite
-        gap = xy[at] - self._xy(other, foot)
+        there, heading = self.at(other, foot)
+        facing = (heading * way[at]).sum(axis=1) <= self.opposite
+        gap = xy[at] - there
         beside = np.abs((gap * way[at]).sum(axis=1)) <= _OVERSHOOT_M
         at, other, foot, gap = (a[facing & beside] for a in (at, other, foot, gap))
         distance = np.hypot(gap[:, 0], gap[:, 1])
