@@ -43,7 +43,7 @@ class GeometryColumn(TypeDecorator[Any]):
     spatial_index = False  # GeoAlchemy2 asks the column's type for it
 
     def load_dialect_impl(self, dialect: Dialect | None) -> TypeEngine[Any]:
-        """The type of the dialect; the spatial index is made explicitly. (GeoAlchemy2 asks without a dialect when it looks for rasters.)"""
+        """The type of the dialect; the spatial index is made explicitly. GeoAlchemy2 asks without a dialect when it looks for rasters."""
         if dialect is None:
             return sa.LargeBinary()
         if dialect.name == "postgresql":
@@ -135,7 +135,7 @@ def contract_table(table: Table, into: sa.MetaData) -> sa.Table:
 CONTRACT_TABLES: dict[str, sa.Table] = {name: contract_table(t, metadata) for name, t in TABLES.items()}
 
 
-def _ledger(name: str, *columns: sa.Column[Any]) -> sa.Table:
+def _ledger(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
     return sa.Table(name, metadata, *columns)
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from gis.errors import Fault, InputError
 from layers import models
 from layers.store import frames
+from layers.store.conform import GEOMETRY
 from layers.store.words import translated
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def conditions(table: Table, where: Mapping[str, Any] | None) -> dict[str, list[
     Raises:
         InputError: a column that the contract has not, or one that cannot be compared.
     """
-    known = {c.name: c for c in table.columns if c.dtype not in frames.GEOMETRY | {"json"}}
+    known = {c.name: c for c in table.columns if c.dtype not in GEOMETRY | {"json"}}
     faults = [
         Fault("where.column", f"{table.zh}没有可筛选的列 {n}", f"{table.name} has no column {n} to filter by", column=n)
         for n in (where or {})

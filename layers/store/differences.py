@@ -52,7 +52,8 @@ def _keyed(table: Table, frame: pd.DataFrame) -> pd.Index[Any]:
     joined = parts[0]
     for part in parts[1:]:
         joined = joined + "|" + part
-    return pd.Index(joined.to_numpy(object))
+    index: pd.Index[Any] = pd.Index(joined.to_numpy(object))
+    return index
 
 
 def _comparable(values: pd.Series[Any], column: Column) -> Any:

@@ -15,6 +15,7 @@ from layers import models
 from layers.store import frames, steps
 from layers.store.base import Edition, Manifest, SourceRecord
 from layers.store.catalogue import conditions
+from layers.store.conform import conform, contract
 from layers.store.loads import Loads, check_rows, conform_quarantine
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class Editions(Loads):
             StoreError: the store is not reachable, not prepared or busy.
         """
         self._ready()
-        table = frames.contract(record.table, {"input"}, file=record.path)
-        data = frames.encode(frames.conform(frame, table, file=record.path), table, self.flavour)
+        table = contract(record.table, {"input"}, file=record.path)
+        data = frames.encode(conform(frame, table, file=record.path), table, self.flavour)
         rejected = conform_quarantine(quarantine, record)
         check_rows(record, len(data), rejected)
         with self._locked("load"):
@@ -93,11 +94,11 @@ class Editions(Loads):
     def put_derived(self, table: str, frame: pd.DataFrame, *, edition_id: str, valid_from: date) -> Edition:
         """Store a derived table (segments, sections) under the hash of what it was derived from; present already: nothing happens."""
         self._ready()
-        made = frames.contract(table, {"derived"})
+        made = contract(table, {"derived"})
         found = self._edition(table, edition_id)
         if found is not None:
             return found
-        data = frames.encode(frames.conform(frame, made), made, self.flavour)
+        data = frames.encode(conform(frame, made), made, self.flavour)
         part = _Part(None, frames.digest(data, made), len(data), "", "")
         with self._locked("load"):
             if self._edition(table, edition_id) is None:
@@ -231,7 +232,7 @@ class Editions(Loads):
         Raises:
             InputError: no such table, edition, or column in `where`.
         """
-        made = frames.contract(table, {"input", "derived"})
+        made = contract(table, {"input", "derived"})
         filters = conditions(made, where)
         if edition_id is None:
             return frames.empty(made)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,15 +17,17 @@ from layers.store.embedded_positions import EmbeddedPositions
 from layers.store.files import FileLock, orphans, sync_folder, sync_write
 from layers.store.ledgers import Ledgers
 from layers.store.passes import SCHEMA as PASSES
-from layers.store.words import not_prepared, other_zone, translated
+from layers.store.words import not_prepared, other_zone, translated, translated_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    import sqlite3
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from datetime import date, datetime
+    from pathlib import Path
 
     from layers.contracts import Table
-    from layers.store.base import Run
+    from layers.store.base import PositionStore, Run
 
 CATALOGUE = "catalogue.sqlite"
 
@@ -76,7 +75,7 @@ class EmbeddedStore(Ledgers):
         self.folder = folder
         self.wait_s = wait_s
         self.engine = _engine(folder / CATALOGUE, wait_s)
-        self.positions = EmbeddedPositions(self)
+        self.positions: PositionStore = EmbeddedPositions(self)
         self._checked = False
         if (folder / CATALOGUE).exists():
             self._check()
@@ -105,13 +104,13 @@ class EmbeddedStore(Ledgers):
 
     def prepare(self) -> None:
         """Create or migrate the store, and sweep away files that a killed load or publish left behind."""
-        with translated():
+        with translated_files():
             for name in ("positions", "passes", "tmp"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
         with self._locked("prepare"):
             fresh = not (self.folder / CATALOGUE).exists()
             with translated(), self.engine.connect() as conn:
-                raw = conn.connection.driver_connection
+                raw = _raw(conn)
                 if fresh:
                     raw.execute(f"PRAGMA application_id = {gpkg.APPLICATION_ID}")
                     raw.execute(f"PRAGMA user_version = {gpkg.USER_VERSION}")
@@ -129,7 +128,7 @@ class EmbeddedStore(Ledgers):
         with self._reading() as conn:
             files = set(conn.execute(sa.select(models.position_files.c.file)).scalars())
             files |= {f for f in conn.execute(sa.select(models.runs.c.passes_file)).scalars() if f}
-        with translated():
+        with translated_files():
             for path in orphans(self.folder, files):
                 path.unlink(missing_ok=True)
 
@@ -141,7 +140,7 @@ class EmbeddedStore(Ledgers):
     def _insert(self, conn: sa.Connection, table: str, rows: pa.Table) -> None:
         names = ", ".join(f'"{n}"' for n in rows.column_names)
         marks = ", ".join("?" * rows.num_columns)
-        raw = conn.connection.driver_connection
+        raw = _raw(conn)
         columns = [c.to_pylist() for c in rows.columns]
         raw.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', zip(*columns, strict=True))
 
@@ -153,7 +152,7 @@ class EmbeddedStore(Ledgers):
             tests.append(f'({test} OR "{name}" IS NULL)' if len(given) < len(wanted) else test)
             values += given
         names = ", ".join(f'"{c.name}"' for c in table.columns)
-        raw = conn.connection.driver_connection
+        raw = _raw(conn)
         rows = raw.execute(
             f'SELECT {names} FROM "{table.name}" WHERE {" AND ".join(tests)} ORDER BY "ordinal"', values
         ).fetchall()
@@ -170,14 +169,16 @@ class EmbeddedStore(Ledgers):
         temporary = self.folder / "tmp" / f"{os.getpid()}-{name}"
         final = self.folder / "passes" / f"day={run.day.isoformat()}" / name
         table = pa.concat_tables(batches) if batches else PASSES.empty_table()
-        with translated():
+        with translated_files():
             sync_write(table, temporary)
         return _Staged(temporary, final, len(table))
 
-    def _write_passes(self, conn: sa.Connection, run_no: int, day: date, staged: _Staged) -> str:
-        staged.final.parent.mkdir(exist_ok=True)
-        staged.temporary.replace(staged.final)
-        sync_folder(staged.final.parent)
+    def _write_passes(self, _conn: sa.Connection, _run_no: int, _day: date, staged: _Staged) -> str:
+        with translated_files():
+            staged.final.parent.mkdir(exist_ok=True)
+            staged.temporary.replace(staged.final)
+            sync_folder(staged.final.parent)
+            sync_folder(staged.final.parent.parent)
         steps.reached("publish.renamed")
         return staged.final.relative_to(self.folder).as_posix()
 
@@ -187,17 +188,13 @@ class EmbeddedStore(Ledgers):
             tests.append(("segment_ix", "in", list(filters["segment_ix"])))
         if filters["device_ids"] is not None:
             tests.append(("device_id", "in", list(filters["device_ids"])))
-        with translated():
+        with translated_files():
             return pq.read_table(
                 self.folder / row["passes_file"], schema=PASSES, filters=tests or None, partitioning=None
             )
 
 
-@contextmanager
-def opened(folder: Path, *, timezone: str) -> Iterator[EmbeddedStore]:
-    """An embedded store that is closed at the end."""
-    store = EmbeddedStore(folder, timezone=timezone)
-    try:
-        yield store
-    finally:
-        store.close()
+def _raw(conn: sa.Connection) -> sqlite3.Connection:
+    """The connection of sqlite3 under SQLAlchemy's."""
+    found: Any = conn.connection.driver_connection
+    return found  # type: ignore[no-any-return]

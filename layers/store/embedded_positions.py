@@ -15,7 +15,7 @@ from layers import models
 from layers.store import positions, steps
 from layers.store.files import sync_folder, sync_write
 from layers.store.loads import check_rows, conform_quarantine
-from layers.store.words import translated
+from layers.store.words import translated_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -97,7 +97,7 @@ class EmbeddedPositions:
                 path, file, day, merged.inserted, int(np.count_nonzero(merged.superseding)), int(t.min()), int(t.max())
             )
             staged.append(entry)
-            with translated():
+            with translated_files():
                 sync_write(merged.rows, path)
             steps.reached("positions.written")
         return inserted
@@ -110,7 +110,7 @@ class EmbeddedPositions:
         return pa.concat_tables([_read(f.path) for f in files]) if files else None
 
     def _rename(self, staged: list[_File]) -> None:
-        with translated():
+        with translated_files():
             for i, f in enumerate(staged):
                 final = self._store.folder / f.file
                 final.parent.mkdir(exist_ok=True)
@@ -172,7 +172,7 @@ class EmbeddedPositions:
 def _read(path: Path, device_ids: Sequence[str] | None = None) -> pa.Table:
     """A file, its device ids dictionary-encoded; of these devices' row groups only, where they are named."""
     filters = None if device_ids is None else [("device_id", "in", list(device_ids))]
-    with translated():
+    with translated_files():
         if filters is None:
             return pq.read_table(path, read_dictionary=["device_id"], partitioning=None)
         return pq.read_table(path, schema=positions.SCHEMA, filters=filters, partitioning=None)
@@ -180,5 +180,6 @@ def _read(path: Path, device_ids: Sequence[str] | None = None) -> pa.Table:
 
 def _row(f: _File, manifest_id: str) -> dict[str, object]:
     return {
-        "file": f.file, "day": f.day, "rows": f.rows, "superseding": f.superseding, "min_ms": f.min_ms, "max_ms": f.max_ms, "manifest_id": manifest_id,
+        "file": f.file, "day": f.day, "rows": f.rows, "superseding": f.superseding, "min_ms": f.min_ms,
+        "max_ms": f.max_ms, "manifest_id": manifest_id,
     }  # fmt: skip

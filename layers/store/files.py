@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from layers.store.words import busy, translated
+from layers.store.words import busy, translated_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,8 @@ class FileLock:
         self._handle = -1
 
     def __enter__(self) -> None:
-        with translated():
+        """Wait for the lock; StoreError when the time is over."""
+        with translated_files():
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o664)
         end = time.monotonic() + self.wait_s
         while not self._try():
@@ -89,4 +90,5 @@ class FileLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Let the lock go."""
         os.close(self._handle)

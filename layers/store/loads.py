@@ -56,7 +56,7 @@ def conform_quarantine(quarantine: pd.DataFrame, record: SourceRecord) -> Reject
             Fault("quarantine.code", "隔离的行没有原因", "a quarantined row has no reason", file=record.path)
         )
     plain = frame.astype(object).where(frame.notna(), None)
-    lines = plain.to_dict("records")
+    lines: list[dict[str, Any]] = [{str(k): v for k, v in line.items()} for line in plain.to_dict("records")]
     seen: set[int] = set()
     reasons: dict[str, int] = {}
     for n, line in enumerate(lines):
@@ -112,7 +112,8 @@ class Loads(Catalogue):
         )
         conn.execute(
             sa.insert(table).values(
-                seq=self._next(conn, table.c.seq), manifest_id=manifest_id, record=asdict(record), inserted=inserted, already_present=already_present,
+                seq=self._next(conn, table.c.seq), manifest_id=manifest_id, record=asdict(record), inserted=inserted,
+                already_present=already_present,
                 quarantined=rejected.rows, reasons=rejected.reasons, loaded_at=manifest.loaded_at, edition_id=edition_id,
                 quarantine_sha256=rejected.sha256, quarantine_of=holder,
             )
@@ -160,6 +161,7 @@ def _manifest(row: Mapping[Any, Any]) -> Manifest:
     record = dict(row["record"])
     record["notes"] = tuple(record["notes"])
     return Manifest(
-        row["manifest_id"], SourceRecord(**record), row["inserted"], row["already_present"], row["quarantined"], row["reasons"], row["loaded_at"],
+        row["manifest_id"], SourceRecord(**record), row["inserted"], row["already_present"], row["quarantined"], row["reasons"],
+        row["loaded_at"],
         row["edition_id"],
     )  # fmt: skip

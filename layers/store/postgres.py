@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from layers.store.catalogue import ensure_meta, utc_now
 from layers.store.ledgers import Ledgers
 from layers.store.passes import SCHEMA as PASSES
 from layers.store.postgres_positions import PostgresPositions, device_ids_of, device_numbers
-from layers.store.words import no_postgis, not_prepared, other_zone, store_error, translated
+from layers.store.words import no_postgis, not_prepared, other_zone, translated, wrong_driver, wrong_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -161,7 +162,9 @@ class PostgresStore(Ledgers):
             copy.write(sink.getbuffer())
 
     def _select(self, conn: sa.Connection, table: Table, number: int, where: Mapping[str, list[Any]]) -> pa.Table:
-        tests = [sql.SQL("{} = {}").format(sql.Identifier(models.owner(table)), sql.Literal(number))]
+        tests: list[sql.Composable] = [
+            sql.SQL("{} = {}").format(sql.Identifier(models.owner(table)), sql.Literal(number))
+        ]
         for name, wanted in where.items():
             column = sql.Identifier(name)
             given = [v for v in wanted if v is not None]
@@ -183,10 +186,9 @@ class PostgresStore(Ledgers):
         steps.reached(f"publish.staged.{run.day.isoformat()}")
         return _Staged(table, len(table))
 
-    def _write_passes(self, conn: sa.Connection, run_no: int, day: date, staged: _Staged) -> None:
-        """A partition of its own for the run, filled before it is attached, so that readers never wait; `day` is the runs table's."""
-        table = staged.table
-        del day
+    def _write_passes(self, _conn: sa.Connection, _run_no: int, _day: date, staged: _Staged) -> None:
+        """A partition of its own for the run, filled before it is attached, so that readers never wait."""
+        conn, run_no, table = _conn, _run_no, staged.table
         devices = table.column("device_id").dictionary_encode().unify_dictionaries().combine_chunks()
         numbers = device_numbers(conn, devices.dictionary.to_pylist())
         values = {n: table.column(n).to_numpy() for n in PASS_COLUMNS if n != "device_no"}
@@ -199,8 +201,6 @@ class PostgresStore(Ledgers):
         statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE)").format(
             sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, columns))
         )
-        import numpy as np  # noqa: PLC0415
-
         values |= {"run_no": np.full(size, run_no), "ordinal": np.arange(size)}
         with cursor.copy(statement) as copy:
             copy.write(pgcopy.HEAD + pgcopy.dump(columns, values) + pgcopy.TAIL)
@@ -233,10 +233,10 @@ class PostgresStore(Ledgers):
 
 
 def raw(conn: sa.Connection) -> psycopg.Connection[Any]:
-    """psycopg's connection under SQLAlchemy's."""
+    """The connection of psycopg under SQLAlchemy's."""
     found = conn.connection.driver_connection
     if not isinstance(found, psycopg.Connection):
-        raise store_error("store.driver", "数据库驱动不是 psycopg", "the database driver is not psycopg")
+        raise wrong_driver()
     return found
 
 
@@ -245,7 +245,7 @@ def fetch_packed(
 ) -> tuple[bytes, ...]:
     """Run `pgcopy.packed_query` and return its one row."""
     with raw(conn).cursor(binary=True) as cursor:
-        row = cursor.execute(sql.SQL(pgcopy.packed_query(columns, source)), bound).fetchone()  # type: ignore[arg-type]
+        row = cursor.execute(sql.SQL(pgcopy.packed_query(columns, source)), bound).fetchone()
     return tuple(row or ())
 
 
@@ -253,14 +253,7 @@ def _parsed(url: str) -> sa.URL:
     try:
         return sa.make_url(url.replace("postgres://", "postgresql://", 1))
     except sa.exc.ArgumentError as error:
-        example = "postgresql://user:password@host:5432/database"
-        raise store_error(
-            "store.url",
-            "数据库地址写错",
-            "the database address is not well formed",
-            f"写成 {example}",
-            f"write it as {example}",
-        ) from error
+        raise wrong_url() from error
 
 
 def _expression(name: str, dtype: str) -> sql.Composable:

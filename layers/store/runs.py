@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pyarrow as pa
 import sqlalchemy as sa
 
 from gis.errors import Fault, ImpossibleError, InputError
@@ -15,6 +14,7 @@ from layers import models
 from layers.store import frames, steps
 from layers.store.base import Run
 from layers.store.catalogue import conditions
+from layers.store.conform import conform, contract
 from layers.store.differences import COLUMNS, compare
 from layers.store.editions import Editions
 from layers.store.passes import conform_passes, filter_passes
@@ -22,6 +22,8 @@ from layers.store.passes import conform_passes, filter_passes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
+
+    import pyarrow as pa
 
 COMPARED = ("section_windows", "grid_days")
 
@@ -42,7 +44,7 @@ class Runs(Editions):
         """Prepare passes outside the transaction; what it returns goes to `_write_passes`."""
 
     @abstractmethod
-    def _write_passes(self, conn: sa.Connection, run_no: int, day: date, staged: Any) -> str | None:
+    def _write_passes(self, _conn: sa.Connection, _run_no: int, _day: date, staged: Any) -> str | None:
         """Write or register the staged passes in the transaction; the name of their file, if they are in one."""
 
     @abstractmethod
@@ -81,8 +83,8 @@ class Runs(Editions):
         encoded = {}
         for name, frame in tables.items():
             try:
-                table = frames.contract(name, {"result"})
-                encoded[name] = frames.encode(frames.conform(frame, table), table, self.flavour)
+                table = contract(name, {"result"})
+                encoded[name] = frames.encode(conform(frame, table), table, self.flavour)
             except InputError as error:
                 faults.extend(error.faults)
         if faults:
@@ -90,20 +92,21 @@ class Runs(Editions):
         return encoded
 
     def _as_read(self, encoded: Mapping[str, pa.Table]) -> dict[str, pd.DataFrame]:
-        made = {n: frames.contract(n, {"result"}) for n in COMPARED}
+        made = {n: contract(n, {"result"}) for n in COMPARED}
         return {n: self._frame(t, [encoded[n]] if n in encoded else []) for n, t in made.items()}
 
     def _write(self, conn: sa.Connection, run: Run, encoded: Mapping[str, pa.Table], staged: Any) -> int:
         r = models.runs
         number = self._next(conn, r.c.run_no)
         for name, rows in encoded.items():
-            self._append(conn, frames.contract(name, {"result"}), rows, {"run_no": number, "day": run.day.isoformat()})
+            self._append(conn, contract(name, {"result"}), rows, {"run_no": number, "day": run.day.isoformat()})
         steps.reached("publish.rows")
         file = self._write_passes(conn, number, run.day, staged)
         steps.reached("publish.passes")
         conn.execute(
             sa.insert(r).values(
-                run_no=number, run_id=run.run_id, day=run.day, city=run.city, standard_id=run.standard_id, standard_version=run.standard_version,
+                run_no=number, run_id=run.run_id, day=run.day, city=run.city, standard_id=run.standard_id,
+                standard_version=run.standard_version,
                 editions=dict(run.editions), inputs=[dict(i) for i in run.inputs], code_version=run.code_version, created_at=self._moment(),
                 seconds=dict(run.seconds), passes=staged.rows, passes_file=file,
             )
@@ -125,8 +128,8 @@ class Runs(Editions):
         else:
             conn.execute(sa.update(p).where(p.c.day == day).values(run_no=number, move_no=move))
         if len(changes):
-            plain = changes.astype(object).where(changes.notna(), None).to_dict("records")
-            conn.execute(sa.insert(d), [{"move_no": move, "ordinal": i, **line} for i, line in enumerate(plain)])
+            plain: list[dict[Any, Any]] = changes.astype(object).where(changes.notna(), None).to_dict("records")
+            conn.execute(sa.insert(d), [{"move_no": move, "ordinal": i} | line for i, line in enumerate(plain)])
 
     # --- reading ---
     def _run_row(self, run_id: str) -> Any:
@@ -194,7 +197,7 @@ class Runs(Editions):
         return self._results([(numbers[d], d) for d in days if d in numbers], table, where)
 
     def _results(self, numbered: list[tuple[int, date]], table: str, where: Mapping[str, Any] | None) -> pd.DataFrame:
-        made = frames.contract(table, {"result"})
+        made = contract(table, {"result"})
         filters = conditions(made, where)
         with self._reading() as conn:
             stored = [self._select(conn, made, number, filters) for number, _ in numbered]

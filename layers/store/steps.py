@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 def reached(step: str) -> None:
-    """A write has come to `step`: `positions.staged`, `positions.renamed`, `load.rows`, `publish.rows`, `publish.before_commit`, …"""
+    """A write has come to this step: `positions.staged`, `positions.renamed`, `load.rows`, `publish.rows` and others."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -56,49 +58,50 @@ def other_zone(stored: str, asked: str) -> StoreError:
     )  # fmt: skip
 
 
+_STATES = {  # SQLSTATE (PostgreSQL manual, appendix A): code, words before the server's, remedy
+    "42501": ("store.permission", "没有权限", "no permission", "请数据库管理员授予建表与写入权限", "ask for GRANT USAGE, CREATE ON SCHEMA"),
+    "28P01": ("store.sign_in", "用户名或口令不对", "sign-in refused", "检查地址中的用户与口令", "check user and password in the address"),
+    "28000": ("store.sign_in", "用户名或口令不对", "sign-in refused", "检查地址中的用户与口令", "check user and password in the address"),
+    "3D000": ("store.no_database", "数据库不存在", "no such database", "先建库: createdb", "create it first: createdb"),
+    "55P03": ("store.busy", "另一个进程正在写入", "another process is writing", "等它结束后重试", "wait for it to end and try again"),
+    "40P01": ("store.busy", "与另一个进程互相等待", "deadlock with another process", "重试", "try again"),
+    "57014": ("store.busy", "等待超时", "the statement timed out", "重试", "try again"),
+    "53100": ("store.full", "服务器磁盘已满", "the server's disk is full", "清理磁盘后重试", "free space, then try again"),
+    "53200": ("store.full", "服务器内存不足", "the server is out of memory", "稍后重试", "try again later"),
+    "53300": ("store.busy", "服务器连接数已满", "the server has no connection left", "稍后重试", "try again later"),
+}  # fmt: skip
+_UNREACHABLE = (
+    "store.unreachable",
+    "连不上数据库服务器",
+    "the database server cannot be reached",
+    "检查服务器是否启动、地址与端口是否正确",
+    "check that the server runs, its address and port",
+)
+_NAMED = {
+    "password authentication failed": "28P01",
+    "no password supplied": "28P01",
+    "does not exist": "3D000",
+    "too many clients": "53300",
+}
+
+
 def _postgres(error: psycopg.Error) -> StoreError:
-    """The words for an error of PostgreSQL (SQLSTATE classes: appendix A of its manual)."""
-    state = error.sqlstate or ""
+    """The words for an error of PostgreSQL; a refused connection has no SQLSTATE, only the server's sentence."""
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if state == "0A000" and "postgis" in text.lower():
-        return no_postgis()
-    if state == "42501":
-        return store_error(
-            "store.permission", f"没有权限: {text}", f"no permission: {text}",
-            "请数据库管理员授予建表与写入权限", "ask for the right to create and write tables (GRANT CREATE, USAGE ON SCHEMA …)",
-        )  # fmt: skip
-    if state in {"28P01", "28000"}:
-        return store_error(
-            "store.sign_in",
-            f"用户名或口令不对: {text}",
-            f"sign-in refused: {text}",
-            "检查地址中的用户与口令",
-            "check user and password",
-        )
-    if state == "3D000":
-        return store_error(
-            "store.no_database",
-            f"数据库不存在: {text}",
-            f"no such database: {text}",
-            "先建库: createdb",
-            "create it: createdb",
-        )
-    if state in {"55P03", "40P01", "57014"}:
-        return busy(text)
-    if state in {"53100", "53200"}:
-        return store_error(
-            "store.full",
-            f"服务器空间或内存不足: {text}",
-            f"the server is out of room: {text}",
-            "清理磁盘后重试",
-            "free space, then try again",
-        )
-    if isinstance(error, psycopg.OperationalError):
-        return store_error(
-            "store.unreachable", f"连不上数据库服务器: {text}", f"the database server cannot be reached: {text}",
-            "检查服务器是否启动、地址与端口是否正确", "check that the server runs, and its address and port",
-        )  # fmt: skip
-    return store_error("store.database", f"数据库出错: {text}", f"database error: {text}")
+    state = error.sqlstate
+    if state is None and isinstance(error, psycopg.OperationalError):
+        state = next((s for words, s in _NAMED.items() if words in str(error)), None)
+    known = _STATES.get(state or "")
+    if known is None and isinstance(error, psycopg.OperationalError):
+        known = _UNREACHABLE
+    code, zh, en, fix_zh, fix_en = known or (
+        "store.database",
+        "数据库出错",
+        "database error",
+        "从备份恢复,或重建存储",
+        "restore a backup, or build the store anew",
+    )
+    return store_error(code, f"{zh}: {text}", f"{en}: {text}", fix_zh, fix_en)
 
 
 def no_postgis() -> StoreError:
@@ -111,33 +114,69 @@ def no_postgis() -> StoreError:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Errors of SQLAlchemy, psycopg, SQLite and the file system leave as StoreError, with what to do."""
-    import sqlite3  # noqa: PLC0415 (only the errors' class, beside its use)
-
+    """Errors of SQLAlchemy, psycopg and SQLite leave as StoreError, with what to do."""
     try:
         yield
     except sa.exc.DBAPIError as error:
         raise _any(error.orig) from error
     except (psycopg.Error, sqlite3.Error) as error:
         raise _any(error) from error
-    except PermissionError as error:
-        raise store_error(
+
+
+@contextmanager
+def translated_files() -> Iterator[None]:
+    """Errors of the file system leave as StoreError, with what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise _file(error) from error
+
+
+def _file(error: OSError) -> StoreError:
+    name = error.filename or error
+    if isinstance(error, PermissionError):
+        return store_error(
             "store.permission",
-            f"没有写入权限: {error.filename}",
-            f"no permission to write: {error.filename}",
+            f"没有写入权限: {name}",
+            f"no permission to write: {name}",
             "检查文件夹权限",
             "check the folder's rights",
-        ) from error
-    except OSError as error:
-        if isinstance(error, ConnectionError):
-            raise
-        raise store_error(
-            "store.file",
-            f"存储文件出错: {error}",
-            f"store file error: {error}",
-            "检查磁盘与文件夹",
-            "check disk and folder",
-        ) from error
+        )
+    if error.errno == errno.ENOSPC:
+        return store_error(
+            "store.full",
+            f"磁盘已满: {name}",
+            f"the disk is full: {name}",
+            "清理磁盘后重试",
+            "free space, then try again",
+        )
+    zh, en = f"存储文件出错: {error}", f"store file error: {error}"
+    return store_error(
+        "store.file", zh, en, "检查磁盘与文件夹,必要时从备份恢复", "check disk and folder; restore a backup if need be"
+    )
+
+
+def wrong_url() -> StoreError:
+    """The address of the database is not one."""
+    example = "postgresql://user:password@host:5432/database"
+    return store_error(
+        "store.url",
+        "数据库地址写错",
+        "the database address is not well formed",
+        f"写成 {example}",
+        f"write it as {example}",
+    )
+
+
+def wrong_driver() -> StoreError:
+    """SQLAlchemy was given another driver."""
+    return store_error(
+        "store.driver",
+        "数据库驱动不是 psycopg",
+        "the database driver is not psycopg",
+        "地址以 postgresql:// 开头",
+        "begin the address with postgresql://",
+    )
 
 
 def _any(error: BaseException | None) -> StoreError:
