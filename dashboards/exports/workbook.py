@@ -239,10 +239,10 @@ def _color(sheet: Worksheet, formats: dict[str, Format], column: int, values: pd
     """Outcomes in the colours of the maps; shares as bars."""
     last = max(1, len(values))
     if kind == "share":
+        # Bars as Excel 2007 has them: no extension that other readers drop.
         bar = {
             "type": "data_bar",
             "bar_color": "#9ecae1",
-            "bar_solid": True,
             "min_type": "num",
             "max_type": "num",
             "min_value": 0,

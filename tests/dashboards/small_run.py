@@ -73,7 +73,7 @@ def tables() -> dict[str, pd.DataFrame]:
     windows = [
         {"section_id": s, "rule_id": "road.main", "window_ix": i, "starts": t(f"{h:02}:30:00"), "ends": t(f"{h + 1:02}:30:00"),
          "required_share": 0.9, "length_mm": 1_000_000, "covered_mm": mm, "covered_share": mm / 1e6, "outcome": o, "outcome_responsible": o,
-         "covered_mm_responsible": mm, "passes": 1, "person_ids": "P1", "missing": why}
+         "covered_mm_responsible": mm, "passes": 1, "person_ids": "P1", "missing": why, "silent_s": 0.0, "needed_s": 900.0}
         for s, i, h, mm, o, why in [
             ("S0", 0, 8, 950_000, "covered", ""), ("S0", 1, 9, 400_000, "missed", "差 500 m"),
             ("S1", 0, 8, 0, "unknown", "失联"), ("S1", 1, 9, 0, "excused", "封路"),
@@ -111,7 +111,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "rollups": frame("rollups", [{**rule, "charged": "entitled"}, {**rule, "charged": "responsible"}]),
         "grid_days": frame("grid_days", [{"grid_id": "G1", "rule_id": "grid.rounds.central", "level": "central", "required_rounds": 6,
                                           "completed_rounds": 2, "patrollable_mm": 2_000_000, "visited_mm": 950_000, "never_mm": 1_050_000,
-                                          "open_share": 0.475, "outcome": "missed"}]),
+                                          "open_share": 0.475, "silent_s": 0.0, "outcome": "missed"}]),
         "findings": frame("findings", [{"code": "grid", "subject": "G1", "count": 1, "zh": "说明", "en": "a note"}]),
     }  # fmt: skip
 

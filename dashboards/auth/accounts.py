@@ -1,0 +1,118 @@
+"""Accounts in the store's ledger `users`: passwords hashed with Argon2id, the newest row of a name counts."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from dashboards.auth.principal import Principal, Scope, parse_role
+from gis.errors import Fault, SettingsError, StoreError
+
+if TYPE_CHECKING:
+    from layers.store.base import Store
+
+MIN_PASSWORD = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account as the ledger has it."""
+
+    principal: Principal
+    password_hash: str
+    active: bool
+
+    @property
+    def version(self) -> str:
+        """Changes with password, role, scope and state: a session made under another version is over."""
+        text = f"{self.password_hash}|{self.principal.role}|{self.principal.scope}|{self.active}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def add_user(store: Store, name: str, role: str, scope: str, password: str, *, active: bool = True) -> Principal:
+    """Create an account or change it; an empty password makes one that only OpenID Connect can sign in.
+
+    Raises:
+        SettingsError: name, role, scope or password will not do.
+    """
+    faults = []
+    if not name.strip() or len(name) > 64 or any(ord(c) < 32 for c in name):  # noqa: PLR2004 (control characters)
+        faults.append(
+            Fault("auth.name", "账号名应为 1 到 64 个可见字符", "an account name has 1 to 64 visible characters")
+        )
+    if password and len(password) < MIN_PASSWORD:
+        faults.append(
+            Fault("auth.password", f"密码至少 {MIN_PASSWORD} 位", f"a password has at least {MIN_PASSWORD} characters")
+        )
+    if faults:
+        raise SettingsError(faults)
+    principal = Principal(name.strip(), parse_role(role), Scope.parse(scope))
+    row = {
+        "name": principal.name,
+        "role": principal.role,
+        "scope": str(principal.scope),
+        "password_hash": PasswordHasher().hash(password) if password else "",
+        "active": active,
+    }
+    store.ledger_append("users", row)
+    return principal
+
+
+class Accounts:
+    """Accounts of one store, remembered for a few seconds so that not every request asks it."""
+
+    def __init__(self, store: Store, *, remember_s: float = 3.0) -> None:
+        self._store = store
+        self._remember_s = remember_s
+        self._known: dict[str, tuple[float, Account | None]] = {}
+        self._lock = threading.Lock()
+        self._hasher = PasswordHasher()
+        self._decoy = self._hasher.hash("no account has this password")
+
+    def find(self, name: str) -> Account | None:
+        """The account of a name, None where there is none or it is closed."""
+        now = time.monotonic()
+        with self._lock:
+            known = self._known.get(name)
+            if known is not None and now - known[0] < self._remember_s:
+                return known[1]
+        account = self._read(name)
+        with self._lock:
+            if len(self._known) > 10_000:  # noqa: PLR2004 (names tried by strangers must not fill the memory)
+                self._known.clear()
+            self._known[name] = (now, account)
+        return account
+
+    def _read(self, name: str) -> Account | None:
+        rows = self._store.ledger("users", where={"name": name}, limit=1)
+        if rows.empty:
+            return None
+        row: dict[str, Any] = rows.iloc[0].to_dict()
+        if not bool(row["active"]):
+            return None
+        principal = Principal(str(row["name"]), parse_role(str(row["role"])), Scope.parse(str(row["scope"])))
+        return Account(principal, str(row["password_hash"]), active=True)
+
+    def check(self, name: str, password: str) -> Account | None:
+        """The account where the password is right; a wrong name takes as long as a wrong password."""
+        account = self._read(name)
+        stored = account.password_hash if account and account.password_hash else self._decoy
+        try:
+            self._hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return None
+        return account if account and account.password_hash else None
+
+    def ready(self) -> bool:
+        """Whether the store answers."""
+        try:
+            self._store.ledger("users", limit=1)
+        except StoreError:
+            return False
+        return True

@@ -1,0 +1,99 @@
+"""The gate before every request: who is it, may they pass, is a post their own. Pure ASGI, so that streams and sockets pass it too."""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import TYPE_CHECKING
+
+from anyio.to_thread import run_sync
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from dashboards.auth.sessions import CSRF_HEADER, SESSION_COOKIE
+from dashboards.context import VISIT, Visit
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from dashboards.auth.accounts import Accounts
+    from dashboards.auth.sessions import Sessions
+    from dashboards.i18n import Lang
+
+OPEN = (
+    "/login",
+    "/static/",
+    "/_dash-component-suites/",
+    "/lang/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/favicon.ico",
+    "/_favicon.ico",
+)
+SAFE = {"GET", "HEAD", "OPTIONS"}
+POLICY_VIOLATION = 1008
+
+
+def is_open(path: str) -> bool:
+    """Whether a path needs no session."""
+    return any(path == p or (path.startswith(p if p.endswith("/") else p + "/")) for p in OPEN)
+
+
+class Gate:
+    """Sets the visit of each request; sends strangers to the sign-in page, refuses forged posts."""
+
+    def __init__(self, app: ASGIApp, *, sessions: Sessions, accounts: Accounts, language: Lang) -> None:
+        self.app = app
+        self._sessions = sessions
+        self._accounts = accounts
+        self._language: Lang = language
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer or pass on one connection."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self.app(scope, receive, send)
+            return
+        visit = await self._visit(HTTPConnection(scope))
+        refusal = None if is_open(scope["path"]) else self._refusal(scope, visit)
+        if refusal is not None:
+            if scope["type"] == "websocket":
+                await receive()
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "sign in"})
+                return
+            await refusal(scope, receive, send)
+            return
+        token = VISIT.set(visit)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            VISIT.reset(token)
+
+    async def _visit(self, connection: HTTPConnection) -> Visit:
+        cookies = connection.cookies
+        session = self._sessions.read(cookies.get(SESSION_COOKIE))
+        principal = await run_sync(self._sessions.alive, session, self._accounts) if session else None
+        chosen = cookies.get("xuncha_lang")
+        lang: Lang = "en" if chosen == "en" else "zh" if chosen == "zh" else self._language
+        theme = "dark" if cookies.get("xuncha_theme") == "dark" else "light"
+        address = connection.client.host if connection.client else ""
+        return Visit(session if principal else None, principal, lang, theme, address)
+
+    def _refusal(self, scope: Scope, visit: Visit) -> Response | None:
+        connection = HTTPConnection(scope)
+        if visit.principal is None or visit.session is None:
+            page = (
+                scope["type"] == "http"
+                and scope["method"] == "GET"
+                and "text/html" in connection.headers.get("accept", "")
+            )
+            if page:
+                query = f"?{scope['query_string'].decode()}" if scope["query_string"] else ""
+                return RedirectResponse(
+                    "/login?" + urllib.parse.urlencode({"next": scope["path"] + query}), status_code=303
+                )
+            return JSONResponse({"error": "sign_in"}, status_code=401)
+        if scope["type"] == "http" and scope["method"] not in SAFE and scope["path"] != "/logout":
+            token = connection.headers.get(CSRF_HEADER)
+            if not self._sessions.csrf_ok(visit.session.sid, token):
+                return JSONResponse({"error": "csrf"}, status_code=403)
+        return None

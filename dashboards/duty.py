@@ -1,0 +1,46 @@
+"""Who was on duty when, from the roster and the standard: outside of it nobody's position is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from gis.crew import build_crew
+from gis.errors import ImpossibleError
+
+if TYPE_CHECKING:
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    from dashboards.scope import Duty, ScopedStore
+    from gis.crew import Crew
+    from gis.standard import Standard
+
+COLUMNS = ("person_id", "device_id", "from_ms", "to_ms")
+
+
+def duty_frame(crew: Crew) -> pd.DataFrame:
+    """Each stretch of time in which a person on duty carried a device: person_id, device_id, from_ms, to_ms (UTC, half open)."""
+    rows: list[tuple[Any, ...]] = []
+    for carry in crew.carries:
+        person = crew.persons[carry.person_ix]
+        for start, end in person.duty:
+            low, high = max(start, carry.start_ms), min(end, carry.end_ms)
+            if low < high:
+                rows.append((person.person_id, carry.device_id, low, high))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"from_ms": "int64", "to_ms": "int64"})
+
+
+def roster_duty(standard: Standard, zone: ZoneInfo) -> Duty:
+    """Duty by the roster that `data` may see, under a standard; nobody is on duty on a day that the calendar does not know."""
+
+    def duty(data: ScopedStore, day: date) -> pd.DataFrame:
+        tables = {t: data.read(t, day) for t in ("persons", "devices", "assignments", "responsibilities", "exceptions")}
+        try:
+            crew = build_crew(day, zone, standard, **tables)
+        except ImpossibleError:
+            return pd.DataFrame({c: pd.Series(dtype="int64" if c.endswith("_ms") else "str") for c in COLUMNS})
+        return duty_frame(crew)
+
+    return duty

@@ -1,0 +1,295 @@
+"""The only reader that pages, callbacks, the API and exports get: the store as one visitor may see it.
+
+`scoped(...)` wraps the store; everything read through it is filtered by the visitor's scope (dashboards.scope_rules), individual
+tracks are refused to roles that do not need them, kept to duty time, and each reading is written to the access log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dashboards.auth.principal import forbidden
+from dashboards.scope_rules import ScopeKeys, scope_keys, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+    from datetime import date
+
+    from dashboards.auth.principal import Principal
+    from dashboards.cache import Cache
+    from layers.store.base import Edition, Manifest, Run, Store
+
+T = TypeVar("T")
+
+
+class Duty(Protocol):
+    """Who was on duty when: person_id, device_id, from_ms, to_ms (UTC, half open) of a local day."""
+
+    def __call__(self, data: ScopedStore, day: date) -> pd.DataFrame:
+        """Duty of the persons that `data` may see."""
+        ...
+
+
+def frame_bytes(frame: pd.DataFrame) -> int:
+    """Rough memory of a frame; a geometry counts 300 bytes, a text 60."""
+    objects = sum(1 for c in frame.columns if frame[c].dtype == object or "geometry" in str(frame[c].dtype))
+    return int(frame.memory_usage(deep=False).sum()) + len(frame) * (300 * objects + 60)
+
+
+class ScopedStore:
+    """The store as one principal sees it. Frames are shared: copy before changing one."""
+
+    def __init__(self, store: Store, principal: Principal, cache: Cache, duty: Duty) -> None:
+        self._store = store
+        self._cache = cache
+        self._duty = duty
+        self.principal = principal
+
+    # --- days, editions, runs ---
+    def days(self) -> list[date]:
+        """Days that have a current run, ascending."""
+        return self._store.run_days()
+
+    def run(self, day: date, run_id: str | None = None) -> Run | None:
+        """The current run of a day, or a named one."""
+        if run_id is None:
+            return self._store.current_run(day)
+        return next((r for r in self._store.runs(day) if r.run_id == run_id), None)
+
+    def runs(self, day: date | None = None) -> list[Run]:
+        """All runs kept, newest first."""
+        return self._store.runs(day)
+
+    def edition_id(self, table: str, day: date) -> str | None:
+        """The edition that the day's run used, or the one in force."""
+        run = self._store.current_run(day)
+        if run and table in run.editions:
+            return run.editions[table]
+        edition = self._store.edition_at(table, day)
+        return edition.edition_id if edition else None
+
+    # --- tables ---
+    def read(self, table: str, day: date, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Rows of an input or derived table in force on a day, as far as the scope goes."""
+        frame = self._filtered(
+            table, day, ("read", table, self.edition_id(table, day)), lambda: self._whole(table, day)
+        )
+        return _where(frame, where)
+
+    def result(
+        self, table: str, day: date, *, run_id: str | None = None, where: Mapping[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Rows of a result table of a day's current run (or of a named run of that day), as far as the scope goes.
+
+        Empty, with the day's columns where the store gives them, if the day has no run.
+        """
+        run = self.run(day, run_id)
+        if run is None:
+            return pd.DataFrame()
+        key = ("result", table, run.run_id)
+        run_result = partial(self._store.result, run.run_id, table)
+        frame = self._filtered(table, day, key, lambda: self._cache.get(key, run_result, frame_bytes))
+        return _where(frame, where)
+
+    def results(self, table: str, days: Sequence[date], *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """The same over several days, with column day."""
+        frames = [f for f in (self.result(table, d, where=where) for d in days) if len(f)]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def _whole(self, table: str, day: date) -> pd.DataFrame:
+        edition = self.edition_id(table, day)
+        return self._cache.get(("read", table, edition), lambda: self._store.read(table, edition), frame_bytes)
+
+    def _filtered(
+        self, table: str, day: date, key: tuple[str, str, str | None], whole: Callable[[], pd.DataFrame]
+    ) -> pd.DataFrame:
+        if self.principal.scope.whole:
+            return whole()
+        keys = self.keys(day)
+
+        def cut() -> pd.DataFrame:
+            return visible(table, whole(), keys)
+
+        return self._cache.get((str(self.principal.scope), self._basis(day), *key), cut, frame_bytes)
+
+    def _basis(self, day: date) -> tuple[str | None, ...]:
+        tables = ("units", "sections", "work_grids", "community_grids", "persons", "assignments", "areas", "cases")
+        return tuple(self.edition_id(t, day) for t in tables)
+
+    def keys(self, day: date) -> ScopeKeys:
+        """Ids that belong to the scope on a day (not for the whole county, which has no limits)."""
+        scope = self.principal.scope
+        key = ("keys", str(scope), self._basis(day))
+        return self._cache.get(key, lambda: scope_keys(scope, lambda t: self._whole(t, day)), lambda _: 100_000)
+
+    def remember(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """A value derived from what the scope may see, kept for all with the same key; the key must name scope and edition or run."""
+        return self._cache.get(("derived", str(self.principal.scope), key), make, size)
+
+    # --- evidence ---
+    def passes(
+        self,
+        day: date,
+        *,
+        run_id: str | None = None,
+        segment_ids: Sequence[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        purpose: str,
+    ) -> pa.Table:
+        """Passes of a run on segments of the scope, with column segment_id; device_id only for roles that see tracks.
+
+        `segment_ids` None means every segment of the scope.
+        """
+        run = self.run(day, run_id)
+        segments = self._whole("segments", day)["segment_id"]
+        own = self.read("segments", day)["segment_id"]
+        wanted = own if segment_ids is None else own[own.isin(list(segment_ids))]
+        everything = segment_ids is None and self.principal.scope.whole
+        rows = None if everything else np.flatnonzero(segments.isin(list(wanted)).to_numpy()).tolist()
+        if run is None:
+            return pa.table({})
+        table = self._store.passes(run.run_id, segment_ix=rows, from_ms=from_ms, to_ms=to_ms)
+        names = pa.array(segments.astype(str).to_numpy(), pa.string()).take(table["segment_ix"])
+        table = table.append_column("segment_id", names)
+        if not self.principal.sees_tracks:
+            return table.drop_columns([c for c in ("device_id", "track_ix") if c in table.column_names])
+        self.log("passes", day=day, purpose=purpose, devices=sorted(set(table["device_id"].to_pylist()))[:200])
+        return table
+
+    def tracks(
+        self,
+        day: date,
+        *,
+        person_ids: Sequence[str] | None = None,
+        device_ids: Sequence[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        purpose: str,
+    ) -> pd.DataFrame:
+        """Positions on duty: person_id, device_id, t_ms, arrived_ms, lon, lat, sorted by person and time; written to the access log.
+
+        Raises:
+            ForbiddenError: the role does not see individual tracks.
+        """
+        if not self.principal.sees_tracks:
+            raise forbidden("您的角色不能查看个人轨迹", "your role may not see individual tracks")
+        duty = self.duty(day)
+        if person_ids is not None:
+            duty = duty[duty["person_id"].isin(list(person_ids))]
+        if device_ids is not None:
+            duty = duty[duty["device_id"].isin(list(device_ids))]
+        devices = sorted(set(duty["device_id"]))
+        table = self._store.positions.scan(day, device_ids=devices, from_ms=from_ms, to_ms=to_ms)
+        self.log("tracks", day=day, purpose=purpose, persons=sorted(set(duty["person_id"])), devices=devices)
+        return on_duty(table, duty)
+
+    def positions_between(self, day: date, from_ms: int, to_ms: int, *, purpose: str) -> pd.DataFrame:
+        """Positions on duty within a span of time, of everyone in scope (the command desk's last fixes)."""
+        return self.tracks(day, from_ms=from_ms, to_ms=to_ms, purpose=purpose)
+
+    def duty(self, day: date) -> pd.DataFrame:
+        """Who was on duty when, with which device: person_id, device_id, from_ms, to_ms (UTC, half open)."""
+        key = ("duty", str(day), self._basis(day), self.edition_id("exceptions", day), self.edition_id("devices", day))
+        return self.remember(key, lambda: self._duty(self, day), frame_bytes)
+
+    # --- the store's own ledgers, for those who keep it ---
+    def _keeper(self) -> None:
+        if not self.principal.scope.whole:
+            raise forbidden("只有全县范围的账号可以查看", "only accounts of the whole county may see this")
+
+    def editions(self, table: str | None = None) -> list[Edition]:
+        """Editions, oldest first (whole county only)."""
+        self._keeper()
+        return self._store.editions(table)
+
+    def manifests(self) -> list[Manifest]:
+        """Every load, newest first (whole county only)."""
+        self._keeper()
+        return self._store.manifests()
+
+    def quarantine(self, manifest_id: str | None = None, *, limit: int = 1000, offset: int = 0) -> pd.DataFrame:
+        """Rejected rows (whole county, manager or administrator: rows hold whatever the source held)."""
+        self._keeper()
+        if self.principal.role not in {"manager", "administrator"}:
+            raise forbidden("您的角色不能查看隔离记录", "your role may not see quarantined rows")
+        return self._store.quarantine(manifest_id, limit=limit, offset=offset)
+
+    def difference(self, run_id: str) -> pd.DataFrame:
+        """What a run changed against the one before it (whole county only)."""
+        self._keeper()
+        return self._store.difference(run_id)
+
+    def access_log(self, *, limit: int = 1000) -> pd.DataFrame:
+        """Who saw what (administrators of the whole county)."""
+        self._keeper()
+        if self.principal.role != "administrator":
+            raise forbidden("只有管理员可以查看访问记录", "only administrators may see the access log")
+        return self._store.ledger("access_log", limit=limit)
+
+    def confirmations(self, *, limit: int = 1000) -> pd.DataFrame:
+        """Confirmed figures (whole county only)."""
+        self._keeper()
+        return self._store.ledger("confirmations", limit=limit)
+
+    def confirm(self, row: Mapping[str, Any]) -> None:
+        """Confirm a figure in the visitor's name (managers and administrators).
+
+        Raises:
+            ForbiddenError: another role.
+        """
+        if self.principal.role not in {"manager", "administrator"}:
+            raise forbidden("您的角色不能确认结果", "your role may not confirm figures")
+        self._store.ledger_append("confirmations", {**row, "by": self.principal.name})
+
+    def log(self, event: str, *, day: date, purpose: str, **what: Any) -> None:
+        """Write to the access log in the visitor's name."""
+        row = {
+            "event": event,
+            "name": self.principal.name,
+            "role": self.principal.role,
+            "day": str(day),
+            "purpose": purpose,
+        }
+        self._store.ledger_append("access_log", {**row, **what})
+
+
+def _where(frame: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFrame:
+    if not where or frame.empty:
+        return frame
+    keep = np.ones(len(frame), dtype=bool)
+    for column, value in where.items():
+        wanted = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else list(value)
+        keep &= frame[column].isin(wanted).to_numpy(dtype=bool)
+    return frame[keep].reset_index(drop=True)
+
+
+def on_duty(positions: pa.Table, duty: pd.DataFrame) -> pd.DataFrame:
+    """Positions that fall into a duty interval of the person who carried the device; all others are left out."""
+    columns = ["person_id", "device_id", "t_ms", "arrived_ms", "lon", "lat"]
+    frames = []
+    devices = positions["device_id"]
+    for device, shifts in duty.groupby("device_id", sort=True):
+        fixes = positions.filter(pc.equal(devices, str(device))).to_pandas()
+        times = fixes["t_ms"].to_numpy()
+        for shift in shifts.sort_values("from_ms").itertuples():
+            low, high = np.searchsorted(times, [shift.from_ms, shift.to_ms])
+            if high > low:
+                frames.append(fixes.iloc[low:high].assign(person_id=shift.person_id))
+    if not frames:
+        return pd.DataFrame({c: pd.Series(dtype="str" if c.endswith("_id") else "float64") for c in columns})
+    return pd.concat(frames, ignore_index=True)[columns].sort_values(
+        ["person_id", "t_ms"], kind="stable", ignore_index=True
+    )
+
+
+def scoped(store: Store, principal: Principal, *, cache: Cache, duty: Duty) -> ScopedStore:
+    """The store as `principal` may see it."""
+    return ScopedStore(store, principal, cache, duty)
