@@ -232,7 +232,7 @@ def reaches(at: I8, step: I8, need: I8, scale: float) -> float:
         for u in range(BINS, -1, -1):
             back = chance[u - units] if u >= units else 0.0
             chance[u] = chance[u] * (1.0 - lost[i]) + back * lost[i]
-    return chance.sum()
+    return float(chance.sum())
 
 
 @njit(cache=True, nogil=True)

@@ -304,6 +304,7 @@ class Measure(Frozen):
     cell_m: Setting[Positive]
     place_reach_m: Setting[Positive]
     confirmation: Setting[bool]
+    day_clock: Setting[Literal["end_of_day", "elapsed"]]
 
 
 class Cadence(Frozen):

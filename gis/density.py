@@ -1,0 +1,312 @@
+"""Inspector density: required, allocated, on duty and present, per work grid, town, zone and county.
+
+required = area / figure, exactly, on the ellipsoid; sums of grids are sums of quotients. The verdict takes allocated persons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyproj
+import shapely
+
+from gis.calendar import total_ms
+from gis.crew import column_text
+from gis.model import EXCLUDED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import geopandas as gpd
+    import numpy.typing as npt
+
+    from gis.crew import Crew
+    from gis.model import Fixes
+    from gis.standard import Standard
+
+_GEOD = pyproj.Geod(ellps="GRS80")
+_M2_PER_KM2 = 1e6
+_EXACT = 1e-9
+_MINUTE_MS = 60_000
+
+
+def area_km2(shapes: Sequence[shapely.Geometry]) -> npt.NDArray[np.float64]:
+    """Areas on the GRS80 ellipsoid (geodesic edges) of polygons in EPSG:4326, in km²."""
+    return np.array(
+        [
+            abs(_GEOD.geometry_area_perimeter(shapely.orient_polygons(shapely.force_2d(s)))[0]) / _M2_PER_KM2
+            for s in shapes
+        ],
+        dtype=np.float64,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """The smallest areas that figures are computed on: work grids, or towns where there are no grids.
+
+    Attributes:
+        ids, names, zones, towns: per part; a zone that no map names is empty.
+        shapes: EPSG:4326.
+        area: km².
+        zone_area: per part, km² of each zone.
+    """
+
+    level: str
+    ids: list[str]
+    names: list[str]
+    zones: list[str]
+    towns: list[str]
+    shapes: list[shapely.Geometry]
+    area: npt.NDArray[np.float64]
+    zone_area: list[dict[str, float]]
+
+
+def density(
+    crew: Crew,
+    fixes: Fixes | None,
+    standard: Standard,
+    *,
+    work_grids: gpd.GeoDataFrame,
+    areas: gpd.GeoDataFrame,
+    crs: pyproj.CRS,
+    town_names: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Contract `density`.
+
+    Persons are those with a role of the density rules. *Allocated*: named for a work grid (split evenly among several), else counted for
+    their town. *On duty*: allocated persons weighted by the share of their watch hours that they were not on leave. *Present*: time-averaged
+    number of them in the area within duty time, from positions (each fix holds until the next, at most for the silence limit).
+
+    Args:
+        crew: the roster of the day with silences.
+        fixes: positions of the day, None: present is 0.
+        standard: figures and assumptions.
+        work_grids: contract; empty: towns are the smallest areas.
+        areas: contract; kinds town, central, fringe are read.
+        crs: metric CRS of the fixes.
+        town_names: town id -> name.
+    """
+    rules = {r.zone: r for r in standard.density_rules().values()}
+    parts = _parts(work_grids, areas)
+    if not parts.ids or not rules:
+        return _frame([])
+    roles = {role for r in rules.values() for role in r.roles}
+    people = crew.of_roles(roles)
+    allocated, on_duty, loose = _allocation(crew, people, parts)
+    present = _present(crew, fixes, people, parts, crs, standard)
+    required = [_required(z, rules, standard) for z in parts.zone_area]
+    names = dict(town_names or {})
+    names |= {i: n for i, n in zip(parts.ids, parts.names, strict=True) if parts.level == "town"}
+    rows = []
+    if parts.level == "work_grid":
+        rows += [
+            ("work_grid", parts.ids[i], parts.names[i], _zone_name(parts.zone_area[i]), [i], allocated[i], on_duty[i])
+            for i in range(len(parts.ids))
+        ]
+    rows += _groups("town", parts.towns, names, parts, allocated, on_duty, loose)
+    rows += _groups("zone", parts.zones, {"central": "中心城区", "fringe": "城郊结合部"}, parts, allocated, on_duty, {})
+    total = (float(sum(x[0] for x in loose.values())), float(sum(x[1] for x in loose.values())))
+    everything = list(range(len(parts.ids)))
+    rows.append(
+        (
+            "county",
+            "county",
+            "全县",
+            _zone_name(_sum(parts, everything)),
+            everything,
+            sum(allocated) + total[0],
+            sum(on_duty) + total[1],
+        )
+    )
+    return _frame([_row(r, parts, required, present) for r in rows])
+
+
+def _parts(work_grids: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> _Parts:
+    if len(work_grids):
+        shapes = list(work_grids.geometry)
+        area = area_km2(shapes)
+        zones = [z if z in {"central", "fringe"} else "" for z in column_text(work_grids, "level")]
+        held = [{z: float(a)} for z, a in zip(zones, area, strict=True)]
+        names = [
+            n or i for n, i in zip(column_text(work_grids, "name"), column_text(work_grids, "grid_id"), strict=True)
+        ]
+        return _Parts(
+            "work_grid",
+            column_text(work_grids, "grid_id"),
+            names,
+            zones,
+            column_text(work_grids, "town_id"),
+            shapes,
+            area,
+            held,
+        )
+    towns = areas[areas["kind"] == "town"] if len(areas) else areas
+    shapes = [shapely.make_valid(g) for g in towns.geometry] if len(towns) else []
+    area = area_km2(shapes)
+    overlay = {
+        z: shapely.union_all([shapely.make_valid(g) for g in areas.geometry[areas["kind"] == z]])
+        if len(areas)
+        else None
+        for z in ("central", "fringe")
+    }
+    held = []
+    for shape, whole in zip(shapes, area.tolist(), strict=True):
+        cut = {
+            z: float(area_km2([shapely.intersection(shape, o)])[0])
+            for z, o in overlay.items()
+            if o is not None and not o.is_empty
+        }
+        held.append(cut | {"": max(0.0, whole - sum(cut.values()))} if not cut else cut)
+    ids = column_text(towns, "area_id") if len(towns) else []
+    names = [n or i for n, i in zip(column_text(towns, "name"), ids, strict=True)] if len(towns) else []
+    zones = [next(iter(h)) if len(h) == 1 else "mixed" for h in held]
+    return _Parts("town", ids, names, zones, ids, shapes, area, held)
+
+
+def _required(zones: Mapping[str, float], rules: Mapping[str, object], standard: Standard) -> float:
+    """Sum of area / figure over the zones; an area without a zone is taken as the standard assumes."""
+    total = 0.0
+    for zone, km2 in zones.items():
+        rule = rules.get(zone or standard.density.unzoned.value)
+        total += km2 / rule.km2_per_person if rule is not None else 0.0  # type: ignore[attr-defined]
+    return total
+
+
+def _zone_name(zones: Mapping[str, float]) -> str | None:
+    known = sorted(z for z, km2 in zones.items() if z and km2 > 0)
+    if not known:
+        return None
+    return known[0] if len(known) == 1 else "mixed"
+
+
+def _sum(parts: _Parts, members: Sequence[int]) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for i in members:
+        for zone, km2 in parts.zone_area[i].items():
+            out[zone] = out.get(zone, 0.0) + km2
+    return out
+
+
+def _allocation(
+    crew: Crew, people: Sequence[int], parts: _Parts
+) -> tuple[list[float], list[float], dict[str, tuple[float, float]]]:
+    """Allocated and on-duty persons per part, and those of a town who are named for no part."""
+    place = {g: i for i, g in enumerate(parts.ids)}
+    named: dict[int, set[int]] = {}
+    for d in crew.duties:
+        if (
+            d.target_kind == "work_grid"
+            and d.target_id in place
+            and d.duty_kind == "responsible"
+            and parts.level == "work_grid"
+        ):
+            named.setdefault(d.person_ix, set()).add(place[d.target_id])
+    allocated, on_duty = [0.0] * len(parts.ids), [0.0] * len(parts.ids)
+    loose: dict[str, tuple[float, float]] = {}
+    for p in people:
+        person = crew.persons[p]
+        hours = total_ms(person.rostered)
+        share = total_ms(person.watch) / hours if hours else 0.0
+        grids = sorted(named.get(p, ()))
+        if not grids and parts.level == "town" and person.town_id in place:
+            grids = [place[person.town_id]]
+        for g in grids:
+            allocated[g] += 1 / len(grids)
+            on_duty[g] += share / len(grids)
+        if not grids:
+            a, o = loose.get(person.town_id, (0.0, 0.0))
+            loose[person.town_id] = (a + 1, o + share)
+    return allocated, on_duty, loose
+
+
+def _present(
+    crew: Crew, fixes: Fixes | None, people: Sequence[int], parts: _Parts, crs: pyproj.CRS, standard: Standard
+) -> npt.NDArray[np.float64]:
+    """Time-averaged number of persons per part, within each person's watch hours."""
+    out = np.zeros(len(parts.ids))
+    if fixes is None or not len(fixes.t_ms) or not people:
+        return out
+    hold = round(standard.measure.silence_s.value * 1000)
+    wanted = set(people)
+    place = {d: i for i, d in enumerate(fixes.devices)}
+    bounds = np.searchsorted(fixes.device_ix, np.arange(len(fixes.devices) + 1))
+    good = (fixes.flags & int(EXCLUDED)) == 0
+    xs, ys, weights = [], [], []
+    seen: set[int] = set()
+    for c in crew.carries:
+        if c.person_ix not in wanted or c.device_id not in place or c.person_ix in seen:
+            continue
+        seen.add(c.person_ix)
+        i = place[c.device_id]
+        at = np.flatnonzero(good[bounds[i] : bounds[i + 1]]) + bounds[i]
+        at = at[(fixes.t_ms[at] >= c.start_ms) & (fixes.t_ms[at] < c.end_ms)]
+        at = at[np.unique(fixes.t_ms[at] // _MINUTE_MS, return_index=True)[1]]
+        t = fixes.t_ms[at]
+        until = np.minimum(np.append(t[1:], crew.end_ms), t + hold)
+        watch = crew.persons[c.person_ix].watch
+        length = total_ms(watch)
+        for s, e in watch:
+            stay = np.minimum(until, e) - np.maximum(t, s)
+            inside = stay > 0
+            xs.append(fixes.x[at][inside])
+            ys.append(fixes.y[at][inside])
+            weights.append(stay[inside] / length)
+    if not xs:
+        return out
+    lon, lat = pyproj.Transformer.from_crs(crs, 4326, always_xy=True).transform(np.concatenate(xs), np.concatenate(ys))
+    point, part = shapely.STRtree(parts.shapes).query(shapely.points(lon, lat), predicate="intersects")
+    first = np.ones(len(point), dtype=np.bool_)
+    first[1:] = point[1:] != point[:-1]
+    np.add.at(out, part[first], np.concatenate(weights)[point[first]])
+    return out
+
+
+_Row = tuple[str, str, str, str | None, list[int], float, float]
+
+
+def _groups(
+    level: str, keys: Sequence[str], names: Mapping[str, str], parts: _Parts, allocated: Sequence[float], on_duty: Sequence[float],
+    loose: Mapping[str, tuple[float, float]],
+) -> list[_Row]:  # fmt: skip
+    out: list[_Row] = []
+    for key in sorted({k for k in keys if k}):
+        members = [i for i, k in enumerate(keys) if k == key]
+        a, o = loose.get(key, (0.0, 0.0))
+        zone = _zone_name(_sum(parts, members))
+        out.append((level, key, names.get(key) or key, zone, members, sum(allocated[i] for i in members) + a,
+                    sum(on_duty[i] for i in members) + o))  # fmt: skip
+    return out
+
+
+def _row(row: _Row, parts: _Parts, required: Sequence[float], present: npt.NDArray[np.float64]) -> tuple[object, ...]:
+    level, key, name, zone, members, allocated, on_duty = row
+    need = sum(required[i] for i in members)
+    unzoned = any(not z and km2 > 0 for i in members for z, km2 in parts.zone_area[i].items())
+    verdict = "enough" if allocated >= need - _EXACT else "short"
+    return (
+        level, key, name, zone, float(parts.area[members].sum()), need, allocated, on_duty, float(present[members].sum()),
+        max(0.0, need - allocated), "undecided" if unzoned else verdict,
+    )  # fmt: skip
+
+
+_COLUMNS = (
+    "level",
+    "area_id",
+    "name",
+    "zone",
+    "area_km2",
+    "required",
+    "allocated",
+    "on_duty",
+    "present",
+    "gap",
+    "verdict",
+)
+
+
+def _frame(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=list(_COLUMNS))

@@ -1,0 +1,217 @@
+"""Roll-ups: counts, kilometre-windows and rate bounds of windows by county, zone, town, squad, class, road, grid, person and rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gis.crew import column_text
+from gis.rates import OUTCOMES, counts_by
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from gis.network.model import Network
+    from gis.standard import Standard
+
+    I8 = npt.NDArray[np.int64]
+
+COUNTY = "county"
+ALL_RULES = "all"
+NONE = "-"
+CHARGED = {"entitled": "outcome", "responsible": "outcome_responsible"}
+
+
+def rollup(
+    *,
+    level: str,
+    keys: Sequence[str],
+    names: Mapping[str, str],
+    subject_of_row: I8,
+    rule_of_row: I8,
+    rule_ids: Sequence[str],
+    outcome: I8,
+    length_mm: I8,
+    charged: str,
+    standard: Standard,
+) -> pd.DataFrame:
+    """Rows of the `rollups` contract for one level: one per key and rule, and per key over all rules where there are several.
+
+    Args:
+        level: name of the level.
+        keys: key of each subject; empty text becomes `-`.
+        names: key -> name; a key without one is its own name.
+        subject_of_row: int64 (W,), subject of each window; a window may occur under several keys (persons).
+        rule_of_row: int64 (W,), index into `rule_ids`.
+        rule_ids: the rules.
+        outcome: int64 (W,), index into OUTCOMES.
+        length_mm: int64 (W,).
+        charged: entitled or responsible.
+        standard: says how rates are weighted.
+    """
+    labels = np.array([k or NONE for k in keys], dtype=object)
+    codes, uniques = pd.factorize(labels, sort=True)
+    parts = []
+    rules = [np.zeros(len(rule_of_row), dtype=np.int64), rule_of_row + 1] if len(rule_ids) > 1 else [rule_of_row + 1]
+    ids = [ALL_RULES, *rule_ids]
+    for rule in rules:
+        group = codes[subject_of_row].astype(np.int64) * len(ids) + rule
+        size = len(uniques) * len(ids)
+        counts = counts_by(group, outcome, length_mm, size, standard)
+        pair = np.unique(group * max(len(labels), 1) + subject_of_row) // max(len(labels), 1)
+        counts.insert(0, "subjects", np.bincount(pair, minlength=size))
+        kept = np.flatnonzero(counts["windows"].to_numpy() > 0)
+        head = pd.DataFrame(
+            {
+                "level": level,
+                "key": [str(uniques[g // len(ids)]) for g in kept],
+                "name": [_name(level, str(uniques[g // len(ids)]), names) for g in kept],
+                "rule_id": [ids[g % len(ids)] for g in kept],
+                "charged": charged,
+            }
+        )
+        parts.append(pd.concat([head, counts.iloc[kept].reset_index(drop=True)], axis=1))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _name(level: str, key: str, names: Mapping[str, str]) -> str:
+    if key == NONE:
+        return "未划分"
+    return "全县" if level == COUNTY and key == COUNTY else names.get(key) or key
+
+
+def road_rollups(
+    network: Network, section_windows: pd.DataFrame, standard: Standard, *, names: Mapping[str, Mapping[str, str]]
+) -> pd.DataFrame:
+    """Roll-ups of the road rules, charged to anyone entitled and to the responsible person.
+
+    Args:
+        network: sections with their town, squad, class, road and grid.
+        section_windows: as `road_frequency` gives it.
+        standard: says how rates are weighted.
+        names: names of towns, squads, work grids and persons by level (`town`, `squad`, `work_grid`, `person`).
+    """
+    if not len(section_windows):
+        return pd.DataFrame()
+    sections = network.sections
+    place = pd.Series(np.arange(len(sections)), index=sections["section_id"].to_numpy())
+    subject = place.reindex(section_windows["section_id"]).to_numpy(dtype=np.int64)
+    rule_ids = list(standard.road_rules())
+    rule = pd.Categorical(section_windows["rule_id"], categories=rule_ids).codes.astype(np.int64)
+    length = section_windows["length_mm"].to_numpy(dtype=np.int64)
+    columns = {
+        "zone": "zone",
+        "town": "town_id",
+        "squad": "unit_id",
+        "class": "policy_class",
+        "road": "road_id",
+        "work_grid": "work_grid_id",
+    }
+    roads = dict(zip(column_text(sections, "road_id"), column_text(sections, "road_name"), strict=True))
+    titles = {
+        **names,
+        "road": roads,
+        "class": _CLASSES,
+        "zone": _ZONES,
+        "rule": {k: r.zh for k, r in standard.rules.items()},
+    }
+    section_rules = np.array([r if r in rule_ids else "" for r in column_text(sections, "rule_id")], dtype=object)
+    parts = []
+    for charged, column in CHARGED.items():
+        outcome = pd.Categorical(section_windows[column], categories=list(OUTCOMES)).codes.astype(np.int64)
+        for level, name in {COUNTY: "", "rule": "", **columns}.items():
+            keys = [COUNTY] * len(sections) if level == COUNTY else list(section_rules)
+            keys = column_text(sections, name) if name else keys
+            parts.append(
+                rollup(
+                    level=level, keys=keys, names=titles.get(level, {}), subject_of_row=subject, rule_of_row=rule,
+                    rule_ids=rule_ids, outcome=outcome, length_mm=length, charged=charged, standard=standard,
+                )
+            )  # fmt: skip
+            if level == "rule":
+                parts[-1] = parts[-1][parts[-1]["rule_id"] != ALL_RULES]
+        parts.append(
+            _by_person(
+                section_windows, subject, rule, rule_ids, outcome, length, charged, standard, titles.get("person", {})
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+_CLASSES = {"main": "主干道", "secondary": "次干道", "branch": "支路"}
+_ZONES = {"central": "中心城区", "fringe": "城郊结合部"}
+
+
+def _by_person(  # noqa: PLR0917 (columns of one table)
+    windows: pd.DataFrame, subject: I8, rule: I8, rule_ids: Sequence[str], outcome: I8, length: I8, charged: str, standard: Standard,
+    names: Mapping[str, str],
+) -> pd.DataFrame:  # fmt: skip
+    """Windows of each person who answered for them on duty; a window of two persons counts for each."""
+    text = windows["person_ids"]
+    codes, uniques = pd.factorize(text.where(text.notna(), ""))
+    people = [str(u).split(";") if u else [] for u in uniques]
+    sizes = np.array([len(p) for p in people], dtype=np.int64)
+    ids = sorted({p for who in people for p in who})
+    place = {p: i for i, p in enumerate(ids)}
+    flat = np.array([place[p] for who in people for p in who], dtype=np.int64)
+    first = np.cumsum(sizes) - sizes
+    times = sizes[codes]
+    rows = np.repeat(np.arange(len(windows)), times)
+    nth = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
+    person = flat[np.repeat(first[codes], times) + nth] if len(rows) else np.zeros(0, dtype=np.int64)
+    pair, back = np.unique(person * (int(subject.max()) + 1) + subject[rows], return_inverse=True)
+    keys = [ids[i] for i in (pair // (int(subject.max()) + 1)).tolist()]
+    return rollup(
+        level="person", keys=keys, names=names, subject_of_row=back.astype(np.int64), rule_of_row=rule[rows], rule_ids=rule_ids,
+        outcome=outcome[rows], length_mm=length[rows], charged=charged, standard=standard,
+    )  # fmt: skip
+
+
+def subject_rollups(
+    frame: pd.DataFrame,
+    levels: Mapping[str, Sequence[str]],
+    standard: Standard,
+    *,
+    length_mm: I8,
+    names: Mapping[str, Mapping[str, str]],
+) -> pd.DataFrame:
+    """Roll-ups of grids and communities: frames with `grid_id`, `rule_id`, `outcome`, one row a window; open and no_rule are left out.
+
+    Args:
+        frame: the windows.
+        levels: level -> key of each row.
+        standard: says how rates are weighted.
+        length_mm: int64, weight of each row (1 km each where the rule counts no length).
+        names: names by level.
+    """
+    keep = np.flatnonzero(frame["outcome"].isin(OUTCOMES).to_numpy() & frame["rule_id"].notna().to_numpy())
+    if not len(keep):
+        return pd.DataFrame()
+    rule_ids = sorted(set(frame["rule_id"].iloc[keep]))
+    rule = pd.Categorical(frame["rule_id"].iloc[keep], categories=rule_ids).codes.astype(np.int64)
+    outcome = pd.Categorical(frame["outcome"].iloc[keep], categories=list(OUTCOMES)).codes.astype(np.int64)
+    subjects, _ = pd.factorize(frame["grid_id"].iloc[keep])
+    first = np.unique(subjects, return_index=True)[1]
+    parts = []
+    for level, keys in levels.items():
+        by_subject = [str(keys[int(keep[i])] or "") for i in first]
+        if level == "rule":
+            continue
+        parts.append(
+            rollup(
+                level=level, keys=by_subject, names=names.get(level, {}), subject_of_row=subjects.astype(np.int64), rule_of_row=rule,
+                rule_ids=rule_ids, outcome=outcome, length_mm=length_mm[keep], charged="entitled", standard=standard,
+            )
+        )  # fmt: skip
+    by_rule = rollup(
+        level="rule", keys=rule_ids, names={k: r.zh for k, r in standard.rules.items()}, subject_of_row=rule, rule_of_row=rule,
+        rule_ids=rule_ids, outcome=outcome, length_mm=length_mm[keep], charged="entitled", standard=standard,
+    )  # fmt: skip
+    by_rule = by_rule[by_rule["rule_id"] != ALL_RULES].copy()
+    per_rule = {r: len(np.unique(subjects[rule == i])) for i, r in enumerate(rule_ids)}
+    by_rule["subjects"] = [per_rule[r] for r in by_rule["rule_id"]]
+    return pd.concat([*(p[p["rule_id"] != ALL_RULES] for p in parts), by_rule], ignore_index=True)
