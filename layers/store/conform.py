@@ -236,9 +236,7 @@ class _Checker:
         shapes = shapely.force_2d(np.asarray(raw.array, object))
         box = shapely.bounds(shapes)
         with np.errstate(invalid="ignore"):
-            off: npt.NDArray[np.bool_] = (np.abs(box[:, [0, 2]]) > _LON).any(axis=1) | (
-                np.abs(box[:, [1, 3]]) > _LAT
-            ).any(axis=1)
+            off = np.asarray((np.abs(box) > np.array([_LON, _LAT, _LON, _LAT])).any(axis=1), bool)
         fix = ("检查坐标系", "check the CRS")
         wrong = self.bad_rows("geometry.range", c, off, "坐标不是经纬度", "coordinates are not degrees", fix=fix)
         if c.dtype in _SHAPES:
