@@ -19,6 +19,7 @@ from gis.errors import Fault, ImpossibleError, SettingsError
 from layers.contracts import TABLES
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from fastapi import FastAPI
@@ -124,7 +125,7 @@ class Api:
             return JSONResponse({"error": "not_found"}, status_code=404)
         events = self.desk.streams.listen(self.desk, self.desk.visit(), name, dict(request.query_params))
 
-        async def counted() -> object:
+        async def counted() -> AsyncIterator[str]:
             self.metrics.streams.inc()
             try:
                 async for event in events:

@@ -99,9 +99,10 @@ def index_handler(desk: Desk, assets: Assets, pages: Sequence[Page], app: Callab
     """The index with the visitor's frame (404 where no page has the path)."""
 
     async def index(request: Request) -> Response:
+        url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         token = set_current_request(request)
         try:
-            text = index_html(desk, pages, app().index(), request.url.path, assets.url("app.css"))
+            text = index_html(desk, pages, app().index(), url, assets.url("app.css"))
         finally:
             reset_current_request(token)
         found = any(page.takes(request.url.path) for page in pages)

@@ -1,7 +1,7 @@
 """Dash's FastAPI backend with callbacks on worker threads.
 
-The backend as released runs synchronous callbacks on the event loop itself, where one slow callback holds up every other visitor, stream and
-health check of the worker (dash 4.4 `backends/_fastapi.py`, `serve_callback`); this runs them in the thread pool instead.
+The backend as released runs synchronous callbacks on the event loop itself, where one slow callback holds up every other visitor, stream
+and health check of the worker (dash 4.4, `serve_callback`); this runs them in the thread pool instead.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from anyio.to_thread import run_sync
 from dash.backends._fastapi import FastAPIDashServer
-from fastapi import FastAPI, Request, Response
+from fastapi import Request  # noqa: TC002 (FastAPI reads the annotation)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import dash
+    from fastapi import FastAPI, Response
 
 
 class ThreadedBackend(FastAPIDashServer):  # type: ignore[misc]
@@ -28,7 +29,7 @@ class ThreadedBackend(FastAPIDashServer):  # type: ignore[misc]
     def serve_callback(self, dash_app: dash.Dash) -> Callable[[Request], Any]:
         """Handler of `/_dash-update-component`."""
 
-        async def dispatch(request: Request) -> Response:  # noqa: ARG001 (FastAPI passes it)
+        async def dispatch(_request: Request) -> Any:
             body = self.request_adapter().get_json()
             context = dash_app._initialize_context(body)  # noqa: SLF001 (as the backend itself does)
             function = dash_app._prepare_callback(context, body)  # noqa: SLF001
@@ -37,7 +38,8 @@ class ThreadedBackend(FastAPIDashServer):  # type: ignore[misc]
             answer = await run_sync(copy_context().run, call)
             if inspect.iscoroutine(answer):
                 answer = await answer
-            return context.dash_response.set_response(data=answer)
+            response: Response = context.dash_response.set_response(data=answer)
+            return response
 
         return dispatch
 

@@ -67,7 +67,7 @@ class View:
 
     @property
     def lang(self) -> Lang:
-        """zh or en."""
+        """Zh or en."""
         return self.t.lang
 
     def local(self, moment: datetime | Any) -> datetime:
@@ -122,7 +122,7 @@ class Desk:
         """The visitor of the request that is being answered."""
         visit = VISIT.get()
         if visit is None:
-            raise forbidden("没有来访者", "no visitor")
+            raise forbidden(zh="没有来访者", en="no visitor")
         return visit
 
     def view(self, query: Mapping[str, str] | None = None, *, roles: Sequence[Role] | None = None) -> View:
@@ -136,9 +136,9 @@ class Desk:
         visit = self.visit()
         principal = self.sessions.alive(visit.session, self.accounts) if visit.session else None
         if principal is None:
-            raise forbidden("登录已失效,请重新登录", "your session has ended, sign in again")
+            raise forbidden(zh="登录已失效,请重新登录", en="your session has ended, sign in again")
         if roles is not None and principal.role not in roles:
-            raise forbidden("您的角色不能查看", "your role may not see this")
+            raise forbidden(zh="您的角色不能查看", en="your role may not see this")
         return self.view_of(principal, visit.lang, query)
 
     def view_of(self, principal: Principal, lang: Lang, query: Mapping[str, str] | None = None) -> View:

@@ -36,7 +36,9 @@ def roster_duty(standard: Standard, zone: ZoneInfo) -> Duty:
     """Duty by the roster that `data` may see, under a standard; nobody is on duty on a day that the calendar does not know."""
 
     def duty(data: ScopedStore, day: date) -> pd.DataFrame:
-        tables = {t: data.read(t, day) for t in ("persons", "devices", "assignments", "responsibilities", "exceptions")}
+        tables: dict[str, Any] = {
+            t: data.read(t, day) for t in ("persons", "devices", "assignments", "responsibilities", "exceptions")
+        }
         try:
             crew = build_crew(day, zone, standard, **tables)
         except ImpossibleError:

@@ -1,6 +1,6 @@
-"""Geometry for the map in a compact form: sent once, cached by the browser, decoded by frontend/src/payload.ts.
+r"""Geometry for the map in a compact form: sent once, cached by the browser, decoded by frontend/src/payload.ts.
 
-Layout: `XQ1\\0`, uint32 little-endian length of a JSON header, the header, one stream of LEB128 varints: rings a feature, vertices a
+Layout: `XQ1\0`, uint32 little-endian length of a JSON header, the header, one stream of LEB128 varints: rings a feature, vertices a
 ring, then zigzag differences of x and of y in steps of `scale` degrees (1e-6, about 0.1 m), each from the vertex before it.
 """
 
@@ -16,8 +16,8 @@ import shapely
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import geopandas as gpd
     import numpy.typing as npt
+    import pandas as pd
 
 MAGIC = b"XQ1\0"
 SCALE = 1e-6
@@ -85,7 +85,8 @@ def encode(
     """
     array = np.asarray(geometries, dtype=object)
     kind = kind_of(array)
-    usable = np.where(shapely.is_empty(array) | shapely.is_missing(array), None, shapely.force_2d(array))
+    usable = np.asarray(shapely.force_2d(array), dtype=object)
+    usable[shapely.is_empty(usable)] = None
     rings, feature = _rings(usable, kind)
     coordinates, ring = shapely.get_coordinates(rings, return_index=True)
     steps = np.round(coordinates / SCALE).astype(np.int64)
@@ -114,12 +115,12 @@ RANK = {"main": 2, "secondary": 1}
 TITLES = ("name", "road_name", "title")
 
 
-def encode_frame(frame: gpd.GeoDataFrame, key: str) -> bytes:
+def encode_frame(frame: pd.DataFrame, key: str) -> bytes:
     """Payload of a contract's table: ids from `key`, names and road rank where the table has them."""
     title = next((c for c in TITLES if c in frame.columns), None)
     rank = [RANK.get(str(c), 0) for c in frame["policy_class"]] if "policy_class" in frame.columns else None
     return encode(
-        frame.geometry.to_numpy(),
+        frame["geometry"].to_numpy(),
         frame[key].astype(str).tolist(),
         titles=frame[title].tolist() if title else None,
         rank=rank,

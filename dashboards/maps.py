@@ -170,7 +170,7 @@ def replace(layer_id: str, payload: bytes) -> dict[str, Any]:
     return {"layer": layer_id, "payload": base64.b64encode(payload).decode()}
 
 
-class MapView(Component):
+class MapView(Component):  # type: ignore[misc]
     """The map as a Dash component.
 
     Set by callbacks: `layers` (list from `layer`), `state` (one update or a list), `selected` ({layer, id} or None),
@@ -188,7 +188,7 @@ class MapView(Component):
     available_wildcard_properties: list[str] = []  # noqa: RUF012
 
 
-class Live(Component):
+class Live(Component):  # type: ignore[misc]
     """The server's stream as a Dash component: `url` (View.stream_url) in; `status` (connecting, live, lost) and `data` out.
 
     A stream delivers to maps by their ids and to any component property itself; see dashboards.streams.

@@ -6,7 +6,6 @@ tracks are refused to roles that do not need them, kept to duty time, and each r
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -19,7 +18,7 @@ from dashboards.auth.principal import forbidden
 from dashboards.scope_rules import ScopeKeys, scope_keys, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from datetime import date
 
     from dashboards.auth.principal import Principal
@@ -180,7 +179,7 @@ class ScopedStore:
             ForbiddenError: the role does not see individual tracks.
         """
         if not self.principal.sees_tracks:
-            raise forbidden("您的角色不能查看个人轨迹", "your role may not see individual tracks")
+            raise forbidden(zh="您的角色不能查看个人轨迹", en="your role may not see individual tracks")
         duty = self.duty(day)
         if person_ids is not None:
             duty = duty[duty["person_id"].isin(list(person_ids))]
@@ -203,7 +202,7 @@ class ScopedStore:
     # --- the store's own ledgers, for those who keep it ---
     def _keeper(self) -> None:
         if not self.principal.scope.whole:
-            raise forbidden("只有全县范围的账号可以查看", "only accounts of the whole county may see this")
+            raise forbidden(zh="只有全县范围的账号可以查看", en="only accounts of the whole county may see this")
 
     def editions(self, table: str | None = None) -> list[Edition]:
         """Editions, oldest first (whole county only)."""
@@ -219,7 +218,7 @@ class ScopedStore:
         """Rejected rows (whole county, manager or administrator: rows hold whatever the source held)."""
         self._keeper()
         if self.principal.role not in {"manager", "administrator"}:
-            raise forbidden("您的角色不能查看隔离记录", "your role may not see quarantined rows")
+            raise forbidden(zh="您的角色不能查看隔离记录", en="your role may not see quarantined rows")
         return self._store.quarantine(manifest_id, limit=limit, offset=offset)
 
     def difference(self, run_id: str) -> pd.DataFrame:
@@ -231,7 +230,7 @@ class ScopedStore:
         """Who saw what (administrators of the whole county)."""
         self._keeper()
         if self.principal.role != "administrator":
-            raise forbidden("只有管理员可以查看访问记录", "only administrators may see the access log")
+            raise forbidden(zh="只有管理员可以查看访问记录", en="only administrators may see the access log")
         return self._store.ledger("access_log", limit=limit)
 
     def confirmations(self, *, limit: int = 1000) -> pd.DataFrame:
@@ -246,7 +245,7 @@ class ScopedStore:
             ForbiddenError: another role.
         """
         if self.principal.role not in {"manager", "administrator"}:
-            raise forbidden("您的角色不能确认结果", "your role may not confirm figures")
+            raise forbidden(zh="您的角色不能确认结果", en="your role may not confirm figures")
         self._store.ledger_append("confirmations", {**row, "by": self.principal.name})
 
     def log(self, event: str, *, day: date, purpose: str, **what: Any) -> None:
@@ -279,15 +278,15 @@ def on_duty(positions: pa.Table, duty: pd.DataFrame) -> pd.DataFrame:
     for device, shifts in duty.groupby("device_id", sort=True):
         fixes = positions.filter(pc.equal(devices, str(device))).to_pandas()
         times = fixes["t_ms"].to_numpy()
-        for shift in shifts.sort_values("from_ms").itertuples():
-            low, high = np.searchsorted(times, [shift.from_ms, shift.to_ms])
+        lows = np.searchsorted(times, shifts["from_ms"].to_numpy(dtype=np.int64))
+        highs = np.searchsorted(times, shifts["to_ms"].to_numpy(dtype=np.int64))
+        for low, high, person in zip(lows, highs, shifts["person_id"], strict=True):
             if high > low:
-                frames.append(fixes.iloc[low:high].assign(person_id=shift.person_id))
+                frames.append(fixes.iloc[low:high].assign(person_id=person))
     if not frames:
         return pd.DataFrame({c: pd.Series(dtype="str" if c.endswith("_id") else "float64") for c in columns})
-    return pd.concat(frames, ignore_index=True)[columns].sort_values(
-        ["person_id", "t_ms"], kind="stable", ignore_index=True
-    )
+    joined: pd.DataFrame = pd.concat(frames, ignore_index=True)[columns]
+    return joined.sort_values(["person_id", "t_ms"], kind="stable", ignore_index=True)
 
 
 def scoped(store: Store, principal: Principal, *, cache: Cache, duty: Duty) -> ScopedStore:

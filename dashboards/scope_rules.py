@@ -16,9 +16,6 @@ import shapely
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    import geopandas as gpd
-    import numpy.typing as npt
-
     from dashboards.auth.principal import Scope
 
 Mask = "npt.NDArray[np.bool_]"
@@ -175,7 +172,7 @@ def _texts(frame: pd.DataFrame, column: str) -> set[str]:
     return set(frame[column].dropna().astype(str))
 
 
-def _areas(scope: Scope, read: Read, grids: gpd.GeoDataFrame) -> shapely.Geometry:
+def _areas(scope: Scope, read: Read, grids: pd.DataFrame) -> shapely.Geometry:
     if scope.kind == "town":
         areas = read("areas")
         own = areas[(areas["kind"] == "town") & (areas["area_id"] == scope.key)]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 INDEX = """<!DOCTYPE html>
 <html lang="__LANG__" data-theme="__THEME__">
 <head>{%metas%}<title>__TITLE__</title><link rel="icon" href="data:,"><link rel="stylesheet" href="__CSS__">{%css%}</head>
-<body><a class="skip" href="#page">__SKIP__</a>__BAR__{%app_entry%}<footer class="visually-hidden">{%config%}{%scripts%}{%renderer%}</footer></body>
-</html>"""
+<body><a class="skip" href="#page">__SKIP__</a>__BAR__{%app_entry%}
+<footer class="visually-hidden">{%config%}{%scripts%}{%renderer%}</footer></body></html>"""
 
 
 def scope_name(view: View) -> str:
@@ -35,9 +35,9 @@ def scope_name(view: View) -> str:
     return view.t("shell.scope_county") if scope.whole else view.t(f"shell.scope_{scope.kind}", name=scope.key)
 
 
-def top_bar(view: View, visit: Visit, pages: Sequence[Page], path: str, csrf: str) -> str:
+def top_bar(view: View, visit: Visit, pages: Sequence[Page], url: str, csrf: str) -> str:
     """The bar as plain HTML: there before any script runs, and links that work without."""
-    t = view.t
+    t, path = view.t, url.partition("?")[0]
     desks = sorted(
         (p for p in pages if p.order is not None and view.principal.role in p.roles), key=lambda p: p.order or 0
     )
@@ -46,25 +46,27 @@ def top_bar(view: View, visit: Visit, pages: Sequence[Page], path: str, csrf: st
         for p in desks
     )
     other = "en" if view.lang == "zh" else "zh"
-    back = urllib.parse.quote(path, safe="/")
+    back = urllib.parse.quote(url, safe="/")
     city = escape(str(getattr(view.city, "name", "")))
     return f"""<header class="bar"><a class="brand" href="/">{MARK}<span class="brand-name">{t("shell.product")}</span>
 <span class="brand-place">{city}</span></a><nav aria-label="{t("shell.desks")}" class="desks-nav"><ul class="desks">{items}</ul></nav>
-<div class="bar-right"><button id="theme-button" class="bar-button" type="button" title="{t("shell.theme_title")}">{t("shell.theme")}</button>
-<a class="bar-button" id="language-link" href="/lang/{other}?next={back}" title="{t("shell.language_title")}" lang="{other}">{t("shell.language")}</a>
+<div class="bar-right">
+<button id="theme-button" class="bar-button" type="button" title="{t("shell.theme_title")}">{t("shell.theme")}</button>
+<a class="bar-button" id="language-link" href="/lang/{other}?next={back}" title="{t("shell.language_title")}" lang="{other}">
+{t("shell.language")}</a>
 <span class="who"><span>{escape(visit.principal.name if visit.principal else "")}</span>
 <small>{t(f"shell.role_{view.principal.role}")} · {escape(scope_name(view))}</small></span>
 <form class="inline-form" method="post" action="/logout"><input type="hidden" name="csrf_token" value="{csrf}">
 <button class="bar-button" type="submit">{t("shell.sign_out")}</button></form></div></header>"""
 
 
-def index_html(desk: Desk, pages: Sequence[Page], html_text: str, path: str, css: str) -> str:
+def index_html(desk: Desk, pages: Sequence[Page], html_text: str, url: str, css: str) -> str:
     """The index with the visitor's language, theme and bar filled in."""
     visit = desk.visit()
     view = desk.view()
     session = visit.session
     csrf = desk.sessions.csrf(session.sid) if session else ""
-    page = next((p for p in pages if p.takes(path)), None)
+    page = next((p for p in pages if p.takes(url.partition("?")[0])), None)
     title = f"{view.t(page.title)} · {view.t('shell.product')}" if page else view.t("shell.product_long")
     return (
         html_text.replace("__LANG__", "zh-CN" if view.lang == "zh" else "en")
@@ -72,7 +74,7 @@ def index_html(desk: Desk, pages: Sequence[Page], html_text: str, path: str, css
         .replace("__CSS__", css)
         .replace("__SKIP__", view.t("shell.skip"))
         .replace("__TITLE__", escape(title))
-        .replace("__BAR__", top_bar(view, visit, pages, path, csrf))
+        .replace("__BAR__", top_bar(view, visit, pages, url, csrf))
     )
 
 

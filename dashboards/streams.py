@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import structlog
 from anyio.to_thread import run_sync
 
@@ -23,6 +22,7 @@ from gis.errors import XunchaError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import numpy as np
     import numpy.typing as npt
 
     from dashboards.context import Desk, View, Visit
@@ -84,8 +84,8 @@ class Sent:
             if fresh:
                 maps.setdefault(map_id, []).extend(fresh)
         props: dict[str, dict[str, Any]] = {}
-        for component, values in frame.props.items():
-            changed = {k: v for k, v in values.items() if self._new(("prop", component, k), v)}
+        for component, given in frame.props.items():
+            changed = {k: v for k, v in given.items() if self._new(("prop", component, k), v)}
             if changed:
                 props[component] = changed
         message: dict[str, Any] = ({"maps": maps} if maps else {}) | ({"props": props} if props else {})

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -93,7 +93,7 @@ class Accounts:
         rows = self._store.ledger("users", where={"name": name}, limit=1)
         if rows.empty:
             return None
-        row: dict[str, Any] = rows.iloc[0].to_dict()
+        row = rows.iloc[0]
         if not bool(row["active"]):
             return None
         principal = Principal(str(row["name"]), parse_role(str(row["role"])), Scope.parse(str(row["scope"])))

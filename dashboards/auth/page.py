@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from dashboards.i18n import Translate
     from dashboards.settings import DeskSettings
 
-STREETS = """<svg class="streets" viewBox="0 0 600 900" preserveAspectRatio="xMidYMid slice" aria-hidden="true" fill="none" stroke-linecap="round">
+STREETS = """<svg class="streets" viewBox="0 0 600 900" preserveAspectRatio="xMidYMid slice" aria-hidden="true"
+fill="none" stroke-linecap="round">
 <g stroke="#1d4362" stroke-width="2"><path d="M-20 120H620M-20 260H620M-20 410H620M-20 585H620M-20 720H620"/>
 <path d="M70-20V920M205-20V920M330-20V920M470-20V920M560-20V920"/><path d="M-20 840C140 760 260 690 340 560S520 330 640 300"/></g>
-<g stroke-width="5"><path d="M70 260H330V585" stroke="#56b4e9"/><path d="M205 410H470V720H560" stroke="#2f8fc4"/>
-<path d="M-20 120H205V260" stroke="#2f8fc4"/><path d="M330 585V720H205V900" stroke="#e69f00"/></g>
-<g fill="#e8f0f7"><circle cx="330" cy="585" r="8"/><circle cx="560" cy="720" r="8"/><circle cx="205" cy="260" r="8"/></g></svg>"""
+<g stroke-width="5"><path d="M-20 260H205V120H470V-20" stroke="#56b4e9"/><path d="M330 720H470V585H620" stroke="#2f8fc4"/>
+<path d="M70 900V720H205V840H560V920" stroke="#e69f00"/></g>
+<g fill="#e8f0f7"><circle cx="205" cy="260" r="8"/><circle cx="470" cy="120" r="8"/><circle cx="330" cy="720" r="8"/></g></svg>"""
 MARK = """<svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true" fill="none"><rect width="32" height="32" rx="7" fill="#17496f"/>
 <path d="M6 21.5h8.5V11H26" stroke="#56b4e9" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/>
 <circle cx="14.5" cy="21.5" r="3.2" fill="#fff"/><circle cx="25" cy="11" r="2.4" fill="#e69f00"/></svg>"""

@@ -19,7 +19,7 @@ class ForbiddenError(XunchaError):
     exit_code = 6
 
 
-def forbidden(zh: str, en: str) -> ForbiddenError:
+def forbidden(*, zh: str, en: str) -> ForbiddenError:
     """A refusal in both languages."""
     return ForbiddenError(Fault("auth.forbidden", zh, en, "需要时请联系管理员", "ask an administrator if you need it"))
 
