@@ -78,6 +78,7 @@ class Centre:
         default_factory=dict
     )  # node where a crossing's side n, s, e, w begins
     middle: dict[tuple[str, int, int], int] = field(default_factory=dict)  # nodes inside pieces: alleys, service road
+    connector: dict[int, int] = field(default_factory=dict)  # row: the piece between the avenue's carriageways
     stretches: list[Stretch] = field(default_factory=list)
 
     def point(self, i: int, j: int) -> Point:
@@ -145,7 +146,7 @@ def _ports(c: Centre, b: Builder) -> None:
                 west, east = b.node((p[0] - 13, p[1] - 1.4)), b.node((p[0] + 13, p[1] + 1.4))
                 c.port[i, j, "w"], c.port[i, j, "e"] = west, east
                 if row_class(j) != "支路":
-                    b.edge(west, east, row_class(j), names.EAST_WEST[j])
+                    c.connector[j] = b.edge(west, east, row_class(j), names.EAST_WEST[j])
             else:
                 n = b.node(p)
                 for side in "nsew":
@@ -245,13 +246,16 @@ def _stretches(c: Centre) -> None:
                 edges: list[int] = []
                 for k in range(lo, hi):
                     edges += c.pieces.get((kind, line, k) if kind == "v" else (kind, k, line), [])
+                if kind == "h" and hi == DIVIDED and edges and line in c.connector:
+                    edges.append(c.connector[line])
                 mid = (line, (lo + hi) // 2) if kind == "v" else ((lo + hi) // 2, line)
                 if edges and not any(
                     ((kind, line, k) if kind == "v" else (kind, k, line)) in c.removed for k in range(lo, hi)
                 ):
-                    c.stretches.append(
-                        Stretch(own[line], road_class, cross[lo], cross[hi], tuple(edges), c.point(*mid), mid)
-                    )
+                    start, stop = [
+                        "丹河环岛" if ((line, k) if kind == "v" else (k, line)) == ROUND else cross[k] for k in (lo, hi)
+                    ]
+                    c.stretches.append(Stretch(own[line], road_class, start, stop, tuple(edges), c.point(*mid), mid))
 
 
 def lanes(

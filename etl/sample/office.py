@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from etl.sample.county import shift
 from etl.sample.patrols import at, shared_and_leave
-from etl.sample.people import Staff, length_m
+from etl.sample.people import Person, Staff, length_m
 
 if TYPE_CHECKING:
     from datetime import date
@@ -110,6 +111,8 @@ def responsibilities(county: County, staff: Staff, day: date) -> dict[str, tuple
     for b in staff.beats:
         who = "、".join(p.name for p in b.members)
         for k in b.stretches:
+            if county.stretches[k].road_class == "村内道路":
+                continue  # a village is answered for as a work grid
             colon = ":" if (k + b.unit) % 5 else "\uff1a"
             text.append(
                 {
@@ -127,6 +130,9 @@ def responsibilities(county: County, staff: Staff, day: date) -> dict[str, tuple
     community = pd.DataFrame(
         [{"网格编号": r.grid_id, "人员编号": r.person.person_id, "姓名": r.person.name} for r in staff.members]
     )
+    squad_grids = pd.DataFrame(
+        [{"网格编号": g, "人员编号": p.person_id, "姓名": p.name} for g, p in _grid_duty(county, staff)]
+    )
     squads = {u["unit_id"] for u in staff.units if u["kind"] == "squad"}
     leaders = pd.DataFrame(
         [{"中队编号": u, "人员编号": p.person_id, "姓名": p.name} for u, p in staff.leaders if u in squads]
@@ -138,10 +144,28 @@ def responsibilities(county: County, staff: Staff, day: date) -> dict[str, tuple
     return {
         "路段责任": (title, sections),
         "工作网格": (title, work),
+        "中队网格": (title, squad_grids),
         "全科网格": (title, community),
         "网格组长": (title, heads),
         "中队长": (title, leaders),
     }
+
+
+def _grid_duty(county: County, staff: Staff) -> list[tuple[str, Person]]:
+    """Squad members who answer for what no stretch names in a work grid: of a daily beat there, that of the village where one is."""
+    out = []
+    grids = county.tables["work_grids"]
+    middle = {k: shapely.Point(s.at) for k, s in enumerate(county.stretches)}
+    east, north = shift()
+    for grid_id, unit_id, ring in zip(grids["grid_id"], grids["unit_id"], grids.geometry, strict=True):
+        here = shapely.transform(ring, lambda xy: xy - np.array([east, north]))
+        mine = [b for b in staff.beats if f"Z{b.unit + 1:02d}" == unit_id and b.cadence == "day"]
+        village = [b for b in staff.beats for k in b.stretches
+                   if county.stretches[k].road_class == "村内道路" and here.contains(middle[k])]  # fmt: skip
+        near = min(mine, key=lambda b: min(here.distance(middle[k]) for k in b.stretches))
+        beat = (village or [near])[0]
+        out += [(grid_id, p) for p in beat.members]
+    return out
 
 
 def exceptions(county: County, staff: Staff, day: date) -> dict[str, tuple[str, pd.DataFrame]]:

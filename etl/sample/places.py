@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 Hamlet = tuple[str, "tuple[Point, Point, Point, Point]"]
 IMPORTANT = (
-    ("人民路", "丹河路"),
+    ("人民路", "丹河环岛"),
     ("人民路", "海丰大道"),
     ("新华街", "象山港路"),
-    ("丹河路", "人民路"),
+    ("丹河路", "丹河环岛"),
 )  # road, where it begins
 GENERAL = (
     ("井头街", "丹河路"),
