@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
 import pyproj
 
 from gis.network.assign import assign_sections
@@ -26,8 +24,9 @@ from gis.network.validate import check_inputs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import geopandas as gpd
     import numpy.typing as npt
-
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +63,8 @@ def build_network(
         metric_crs: projected CRS of the place in metres, such as EPSG:4550.
         rule_of_class: policy class -> id of the road rule that binds it.
         areas: the `areas` contract, EPSG:4326; kinds scope, town, central, fringe and the overlays are read.
-        work_grids, community_grids: their contracts, EPSG:4326.
+        work_grids: the `work_grids` contract, EPSG:4326.
+        community_grids: the `community_grids` contract, EPSG:4326.
         responsibilities: the `responsibilities` contract; rows of target_kind section declare sections.
         settings: distances and shares.
 

@@ -40,7 +40,8 @@ def link_ends(
     A road goes on through a node where exactly two ends of its key meet, of two different segments.
 
     Args:
-        seg_u, seg_v: int32 (S,), nodes.
+        seg_u: int32 (S,), first nodes.
+        seg_v: int32 (S,), last nodes.
         key: int64 (S,), equal for segments that may form a chain, -1 for those that take no part.
 
     Returns:
@@ -157,7 +158,8 @@ def cut_chains(
     """Chain the segments of each key and cut the chains.
 
     Args:
-        seg_u, seg_v: int32 (S,), nodes.
+        seg_u: int32 (S,), first nodes.
+        seg_v: int32 (S,), last nodes.
         key: int64 (S,), -1 for segments that take no part.
         length_mm: int32 (S,).
         cross: bool (2 S,), whether another road crosses at that end (2 s the first vertex, 2 s + 1 the last).

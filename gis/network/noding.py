@@ -31,11 +31,13 @@ def split_at_crossings(
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int64], int]:
     """Split lines where they cross or touch on the same level.
 
-    An end that comes within 1e-7 degree of a line touches it. Lines that are a bridge or a tunnel, and lines of different level, are never split by one another: they meet at shared end points only.
+    An end that comes within 1e-7 degree of a line touches it.
+    Lines that are a bridge or a tunnel, and lines of different level, are never split by one another: they meet at shared end points only.
 
     Args:
         lines: object (E,), LineStrings in EPSG:4326.
-        bridge, tunnel: bool (E,).
+        bridge: bool (E,).
+        tunnel: bool (E,).
         level: int (E,).
 
     Returns:
@@ -100,7 +102,8 @@ def _split(
     first = np.r_[True, own[1:] != own[:-1]].astype(np.int64)
     piece = np.cumsum(first | second) - 1
     parent = own[np.flatnonzero(first | second)]
-    return shapely.linestrings(pts, indices=piece), parent, len(where)
+    pieces: npt.NDArray[np.object_] = np.asarray(shapely.linestrings(pts, indices=piece), dtype=object)
+    return pieces, parent, len(where)
 
 
 def _key(owner: npt.NDArray[np.int64], along: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -106,13 +106,13 @@ class _Finder:
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Segment (-1 for none), distance and place of the foot on it, for each place on a segment."""
         xy, way = self.at(segment, place)
-        points = shapely.points(xy)
+        points = np.asarray(shapely.points(xy), dtype=object)
         at, hit = self.tree.query(points, predicate="dwithin", distance=self.reach)
         other = self.one[hit]
         mine = segment[at]
         keep = (other != mine) & (self.key[other] == self.key[mine]) & (self.level[other] == self.level[mine])
         at, other = at[keep], other[keep]
-        foot = shapely.line_locate_point(self.lines[other], points[at])
+        foot = np.asarray(shapely.line_locate_point(self.lines[other], points[at]), np.float64)
         there, heading = self.at(other, foot)
         facing = (heading * way[at]).sum(axis=1) <= self.opposite
         gap = xy[at] - there
@@ -149,7 +149,7 @@ def pair_pieces(
     mapped = np.flatnonzero(~root & (section >= 0))
     if len(mapped):
         axis = section_axes(graph, section, from_mm, to_mm, root, base.count)
-        from_mm[mapped], to_mm[mapped] = project(graph, lines, axis, section, length, mapped, settings)
+        from_mm[mapped], to_mm[mapped] = project(lines, axis, section, length, mapped, settings)
     flat = mapped[np.abs(to_mm - from_mm)[mapped] < _LEAST_MAPPED * graph.seg_length_mm[mapped]]
     section[flat] = base.count + np.arange(len(flat))
     from_mm[flat], to_mm[flat], root[flat] = 0, graph.seg_length_mm[flat], True
@@ -232,7 +232,6 @@ def section_axes(
 
 
 def project(
-    graph: RoadGraph,
     lines: npt.NDArray[np.object_],
     axis: npt.NDArray[np.object_],
     section: npt.NDArray[np.int64],

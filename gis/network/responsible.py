@@ -139,7 +139,7 @@ def _map_beside(
     if len(mapped) == 0:
         return
     axis = section_axes(graph, made.section, made.from_mm, made.to_mm, made.root, len(length))
-    made.from_mm[mapped], made.to_mm[mapped] = project(graph, lines, axis, made.section, length, mapped, settings)
+    made.from_mm[mapped], made.to_mm[mapped] = project(lines, axis, made.section, length, mapped, settings)
     span = np.abs(made.to_mm - made.from_mm)[mapped]
     flat = mapped[span < _LEAST_MAPPED * graph.seg_length_mm[mapped]]
     made.section[flat], made.from_mm[flat], made.to_mm[flat] = -1, 0, 0
@@ -208,5 +208,5 @@ def _section_at(finder: StretchFinder, network: Network, words: tuple[str, str, 
 
 def _metric_lines(graph: RoadGraph) -> npt.NDArray[np.object_]:
     owner = np.repeat(np.arange(graph.segment_count), np.diff(graph.vert_ptr))
-    out: npt.NDArray[np.object_] = shapely.linestrings(np.column_stack([graph.vert_x, graph.vert_y]), indices=owner)
-    return out
+    xy = np.column_stack([graph.vert_x, graph.vert_y])
+    return np.asarray(shapely.linestrings(xy, indices=owner), dtype=object)

@@ -37,7 +37,8 @@ def crossed(graph: RoadGraph, identity: npt.NDArray[np.int64], ranked: npt.NDArr
     high = np.full(graph.node_count, -1, np.int64)
     np.minimum.at(low, node[has], who[has])
     np.maximum.at(high, node[has], who[has])
-    return (high[node] >= 0) & ((low[node] != who) | (high[node] != who))
+    out: npt.NDArray[np.bool_] = (high[node] >= 0) & ((low[node] != who) | (high[node] != who))
+    return out
 
 
 class CrossNames:

@@ -54,7 +54,9 @@ def section_frame(
     """The sections table and, per section number, its row in it (rows are sorted by id).
 
     Args:
-        graph, vertices, segments: the network so far; segments with road_id, road_name, policy_class, rule_id, no_rule_reason, name.
+        graph: the graph.
+        vertices: their vertices and measures.
+        segments: with road_id, road_name, policy_class, rule_id, no_rule_reason, name.
         given: section and measures of each segment.
         lookup: per segment (S,) unit_id, work_grid_id, town_id, zone; empty text for none.
     """

@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from gis.network.model import RoadGraph
     from gis.network.settings import NetworkSettings
 
+CROSS_NOT_FOUND = "cross_not_found"
+NOT_CONNECTED = "not_connected"
+AMBIGUOUS = "ambiguous"
+
 PROBLEMS = {
     "road_not_found": ("路网中没有这条道路", "no such road in the network"),
-    "cross_not_found": (
+    CROSS_NOT_FOUND: (
         "起止道路不在路网中或不与该路相交",
         "a cross street is not in the network or does not meet the road",
     ),
-    "not_connected": ("起止之间道路不连通", "the road does not lead from one cross street to the other"),
-    "ambiguous": ("有多种可能, 请写明", "more than one stretch fits"),
+    NOT_CONNECTED: ("起止之间道路不连通", "the road does not lead from one cross street to the other"),
+    AMBIGUOUS: ("有多种可能, 请写明", "more than one stretch fits"),
     "overlap": ("与另一责任路段重叠", "it overlaps another responsible section"),
 }
 
@@ -112,7 +116,7 @@ class StretchFinder:
             other = self._other_tip(nodes, known) if known is not None else nodes[:0]
             a, b = (other, known) if a is None else (known, other)
         if a is None or b is None or len(np.intersect1d(a, b)):
-            raise UnresolvedError("ambiguous")
+            raise UnresolvedError(AMBIGUOUS)
         return self._between(own, a, b)
 
     def _segments(self, written: object, problem: str) -> npt.NDArray[np.int64]:
@@ -123,7 +127,7 @@ class StretchFinder:
         if not alike:
             raise UnresolvedError(problem)
         if len(alike) > 1:
-            raise UnresolvedError("ambiguous")
+            raise UnresolvedError(AMBIGUOUS)
         return self.by_name[alike[0]]
 
     def _place(
@@ -145,7 +149,7 @@ class StretchFinder:
             near = shapely.dwithin(street, shapely.points(self.xy[nodes]), self.settings.cross_tolerance_m)
             shared = nodes[near]
         if len(shared) == 0 or len(np.intersect1d(own, cross)):
-            raise UnresolvedError("cross_not_found")
+            raise UnresolvedError(CROSS_NOT_FOUND)
         return shared.astype(np.int64)
 
     def _near(self, nodes: npt.NDArray[np.int64], node: int) -> npt.NDArray[np.int64]:
@@ -164,7 +168,7 @@ class StretchFinder:
         tips = self._tips(nodes)
         at = [len(np.intersect1d(t, known)) > 0 for t in tips]
         if at[0] == at[1]:
-            raise UnresolvedError("ambiguous")
+            raise UnresolvedError(AMBIGUOUS)
         return tips[1] if at[0] else tips[0]
 
     def _clusters(self, nodes: npt.NDArray[np.int64]) -> dict[int, int]:
@@ -194,16 +198,16 @@ class StretchFinder:
                 reached[way.component] = end
                 ways[end].append((way.length_mm, way.path, way.forward))
         if not ways:
-            raise UnresolvedError("not_connected")
+            raise UnresolvedError(NOT_CONNECTED)
         if len(ways) > 1:
-            raise UnresolvedError("ambiguous")
+            raise UnresolvedError(AMBIGUOUS)
         strands = sorted(next(iter(ways.values())), key=lambda w: (w[0], w[1].tolist()))
         _, path, forward = strands[0]
         others = np.setdiff1d(walk.members(reached), path)
         beside = self._beside(path, others)
         for _, other, _f in strands[1:]:
             if np.isin(other, beside).mean() < _WAYS_ALIKE:
-                raise UnresolvedError("ambiguous")
+                raise UnresolvedError(AMBIGUOUS)
         return Stretch(path, forward, beside, tuple((p, f) for _, p, f in strands[1:]))
 
     def _loose(self, own: npt.NDArray[np.int64]) -> list[tuple[int, int]]:

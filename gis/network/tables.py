@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyproj
@@ -16,6 +15,7 @@ from gis.network.model import Network
 from gis.network.topology import spatial_order
 
 if TYPE_CHECKING:
+    import geopandas as gpd
     import numpy.typing as npt
 
 SEGMENT_TEXT = (

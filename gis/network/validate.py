@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import geopandas as gpd
+    import numpy.typing as npt
     import pandas as pd
 
 EDGE_COLUMNS = ("edge_id", "u", "v", "source_class", "policy_class", "name", "oneway", "bridge", "tunnel", "level")
@@ -107,9 +108,9 @@ def _place(table: gpd.GeoDataFrame, file: str) -> list[Fault]:
     )
 
 
-def _rows(bad: np.ndarray, fault: Fault) -> list[Fault]:
+def _rows(bad: npt.ArrayLike, fault: Fault) -> list[Fault]:
     """The fault at each bad row, the first ones by row and the rest as a count."""
-    rows = np.flatnonzero(bad)
+    rows = np.flatnonzero(np.asarray(bad))
     out = [
         Fault(
             fault.code, fault.zh, fault.en, fault.fix_zh, fault.fix_en, fault.file, row=int(r) + 1, column=fault.column
