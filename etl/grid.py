@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import geopandas as gpd
 import numpy as np
@@ -11,13 +13,14 @@ import pyogrio
 import pyproj
 import shapely
 
+from etl.base import Context, Progress, silent
+from etl.load import chosen_sources, read_sources
 from gis.crs import WGS84, metric_crs_of
 from gis.cutting import cut_along_roads, cut_cells
 from gis.errors import Fault, ImpossibleError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -74,6 +77,34 @@ def make_grids(
     back = pyproj.Transformer.from_crs(crs, WGS84, always_xy=True)
     out = frame.set_geometry(gpd.GeoSeries(_moved(cells, back), crs=4326))
     return out[["grid_id", "name", "level", "town_id", "unit_id", "geometry"]]
+
+
+def cut_grids(
+    city: City, out: Path, *, cell_m: float = 1000.0, shape: str = "square", progress: Progress = silent
+) -> int:
+    """Cut the work grids of a city into a file that its city file can name; its sources of areas and roads are read, nothing is stored.
+
+    Raises:
+        SettingsError: the form, size or file ending does not fit.
+        InputError: areas or roads cannot be read.
+        ImpossibleError: nothing bounds or cuts the grids.
+    """
+    if shape not in get_args(Method):
+        known = ", ".join(get_args(Method))
+        raise SettingsError(
+            Fault(
+                "grid.shape", f"没有 {shape} 这种划分", f"there is no cut {shape}", f"可用:{known}", f"known: {known}"
+            )
+        )
+    context = Context(city, progress=progress)
+    wanted = ("areas", "road_edges")
+    with tempfile.TemporaryDirectory(prefix="xuncha-") as folder:
+        read_sources([s for s in chosen_sources(city, None) if s.table in wanted], context, Path(folder))
+    held = {t: gpd.GeoDataFrame(context.tables[t]) if t in context.tables else None for t in wanted}
+    method = cast("Method", shape)
+    grids = make_grids(city, areas=held["areas"], roads=held["road_edges"], method=method, cell_m=cell_m)
+    write_grids(grids, out)
+    return len(grids)
 
 
 def write_grids(grids: gpd.GeoDataFrame, path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from etl.base import Context, Progress, silent
-from etl.load import chosen_sources, read_sources
+from etl.load import chosen_sources, try_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +48,7 @@ class Holdings:
     records: tuple[SourceRecord, ...] = ()
     quarantined: dict[str, dict[str, int]] = field(default_factory=dict)  # source -> reason -> rows
     warnings: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = ()  # sources that cannot be read
 
     def table(self, name: str) -> pd.DataFrame:
         """A table, empty where there is none."""
@@ -98,14 +99,10 @@ def device_figures(
 def from_sources(
     city: City, *, silence_s: float, only: Iterable[str] | None = None, progress: Progress = silent
 ) -> Holdings:
-    """Read every source of a city without storing anything.
-
-    Raises:
-        InputError: the faults of all sources that cannot be read.
-    """
+    """Read every source of a city that can be read, without storing anything; `faults` tells of the others."""
     context = Context(city, progress=progress)
     with tempfile.TemporaryDirectory(prefix="xuncha-") as folder:
-        reads, spools = read_sources(chosen_sources(city, only), context, Path(folder))
+        reads, spools, faults = try_sources(chosen_sources(city, only), context, Path(folder))
         positions = [b.select(["device_id", "t_ms"]) for _, spool in spools for b in spool.batches()]
     tables: dict[str, list[pd.DataFrame]] = {}
     for source, read in reads:
@@ -127,6 +124,7 @@ def from_sources(
             if len(q)
         },
         tuple(context.warnings),
+        tuple(faults),
     )
 
 

@@ -84,9 +84,9 @@ def chosen_sources(city: City, only: Iterable[str] | None) -> list[Source]:
         SettingsError: a name is neither a source nor a table of the city.
     """
     ordered = sorted(city.sources, key=lambda s: ORDER.index(s.table))
-    if only is None:
+    asked = list(only or ())
+    if not asked:
         return ordered
-    asked = list(only)
     known = {s.name for s in ordered} | {s.table for s in ordered}
     strange = [a for a in asked if a not in known]
     if strange:
@@ -113,6 +113,16 @@ def read_sources(
     Raises:
         InputError: the faults of all sources that cannot be read.
     """
+    reads, spools, faults = try_sources(sources, context, folder)
+    if faults:
+        raise InputError(faults)
+    return reads, spools
+
+
+def try_sources(
+    sources: Iterable[Source], context: Context, folder: Path
+) -> tuple[list[tuple[Source, Read]], list[tuple[Source, Spool]], list[Fault]]:
+    """Read all sources that can be read, and the faults of those that cannot."""
     reads: list[tuple[Source, Read]] = []
     spools: list[tuple[Source, Spool]] = []
     faults: list[Fault] = []
@@ -126,9 +136,7 @@ def read_sources(
                 reads.append((source, _read(source, context)))
         except XunchaError as error:
             faults += [f if f.file else replace(f, file=source.where) for f in error.faults]
-    if faults:
-        raise InputError(faults)
-    return _without_repeats(reads), spools
+    return _without_repeats(reads), spools, faults
 
 
 def _read(source: Source, context: Context) -> Read:

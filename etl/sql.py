@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from layers.city import Source
 
 
-def _engine(url: str) -> sa.Engine:
+def read_only_engine(url: str) -> sa.Engine:
     """An engine that opens SQLite files read-only and speaks to PostgreSQL through psycopg."""
     made = sa.engine.make_url(url)
     if made.drivername == "postgresql":
@@ -35,14 +35,14 @@ def query_frame(source: Source) -> pd.DataFrame:
         raise InputError(
             Fault("source.sql", "缺少 query 或 database", "query or database is missing", file=source.name)
         )
-    engine = _engine(expand(source.database))
+    engine = read_only_engine(expand(source.database))
     try:
         with engine.connect() as connection, connection.begin() as transaction:
             if engine.dialect.name == "postgresql":
                 connection.execute(sa.text("SET TRANSACTION READ ONLY"))
             elif engine.dialect.name == "sqlite":
                 connection.execute(sa.text("PRAGMA query_only = ON"))
-            result = connection.execute(sa.text(source.query.replace(":", r"\:")))
+            result = connection.exec_driver_sql(source.query)
             frame = pd.DataFrame(result.mappings().all(), columns=list(result.keys()))
             transaction.rollback()
     except sa.exc.SQLAlchemyError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from dataclasses import fields
 from datetime import date  # noqa: TC003 (pydantic reads it)
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -17,12 +18,13 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gis.errors import Fault, SettingsError
-from layers.city_faults import Faults, check_source, near
+from layers.city_faults import Faults, check_options, check_source, near
 from layers.contracts import TABLES
 from layers.toml_lines import Path as KeyPath
 from layers.toml_lines import key_lines
 
 Scalar = str | int | float | bool
+Option = Scalar | tuple[Scalar, ...]
 PolicyClass = Literal["main", "secondary", "branch", "none"]
 ModeName = Literal["foot", "ebike", "vehicle"]
 Datum = Literal["wgs84", "cgcs2000", "gcj02", "bd09"]
@@ -231,8 +233,8 @@ class City(_Part):
     sources: tuple[Source, ...] = ()
     roads: Roads = Field(default_factory=Roads)
     counting: Counting = Field(default_factory=Counting)
-    matching: dict[str, Scalar] = Field(default_factory=dict)
-    network: dict[str, Scalar] = Field(default_factory=dict)
+    matching: dict[str, Option] = Field(default_factory=dict)
+    network: dict[str, Option] = Field(default_factory=dict)
     map: Map = Field(default_factory=Map)
 
     @property
@@ -288,6 +290,7 @@ def load_city_file(path: Path | str) -> City:
         "network": raw.get("network", {}),
         "sources": _sources(faults, raw),
     }
+    _check_steps(faults, raw)
     city = _city(faults, raw, path, parts)
     if faults.found or city is None:
         raise SettingsError(sorted(faults.found, key=lambda f: f.row or 0))
@@ -310,6 +313,24 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         fault = Fault("city.syntax", f"不是合法的 TOML:{error}", f"no valid TOML: {error}", "检查引号、括号与重复的键",
                       "check quotes, brackets and repeated keys", file=path.name, row=int(row.group(1)) if row else None)  # fmt: skip
     raise SettingsError(fault)
+
+
+def option_names(table: Literal["matching", "network"]) -> list[str]:
+    """Options that [matching] or [network] may hold: those of the step that reads them (imported only when asked for)."""
+    if table == "matching":
+        from gis.matching import MatchSettings  # noqa: PLC0415 (it compiles kernels)
+
+        return [f.name for f in fields(MatchSettings)]
+    from gis.network import NetworkSettings  # noqa: PLC0415
+
+    return [f.name for f in fields(NetworkSettings)]
+
+
+def _check_steps(faults: Faults, raw: dict[str, Any]) -> None:
+    if "matching" in raw:
+        check_options(faults, "matching", raw["matching"], option_names("matching"))
+    if "network" in raw:
+        check_options(faults, "network", raw["network"], option_names("network"))
 
 
 def _part(faults: Faults, raw: dict[str, Any], key: str, model: type[P]) -> P | None:
@@ -351,7 +372,9 @@ def _sources(faults: Faults, raw: dict[str, Any]) -> tuple[Source, ...]:
 def _city(faults: Faults, raw: dict[str, Any], path: Path, parts: dict[str, Any]) -> City | None:
     head = raw.get("city", {})
     own = {"id", "name", "name_en", "timezone", "metric_crs", "language"}
-    for key in head if isinstance(head, dict) else ():
+    if not isinstance(head, dict):
+        head = {}
+    for key in head:
         if key not in own:
             similar = near(key, own) or sorted(own)
             faults.add(("city", key), "city.unknown_key", f"没有名为 {key} 的设置", f"there is no setting {key}",

@@ -187,3 +187,16 @@ def _check_reach(faults: Faults, path: KeyPath, source: Source) -> None:
         faults.add(path, "city.reach", "query 与 database 须同时写", "query and database go together")
     for key, texts in (("path", source.paths), ("database", (source.database or "",))):
         faults.check_variables((*path, key), [v for t in texts for v in variables_in(t)])
+
+
+def check_options(faults: Faults, table: str, given: object, known: Iterable[str]) -> None:
+    """Options of [matching] and [network] must be those of the step that reads them."""
+    names = sorted(known)
+    if not isinstance(given, dict):
+        faults.add((table,), "city.value", f"应写成 [{table}]", f"must be written [{table}]")
+        return
+    for key in given:
+        if key not in names:
+            similar = near(key, names) or names
+            faults.add((table, key), "city.unknown_key", f"没有名为 {key} 的设置", f"there is no setting {key}",
+                       fix=(f"可用:{'、'.join(similar)}", f"known: {', '.join(similar)}"))  # fmt: skip

@@ -11,7 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from etl.readers.tabular import CHUNK_ROWS, Chunk, Stream, unique_names
-from etl.sql import _engine as read_only_engine
+from etl.sql import read_only_engine
 from gis.errors import Fault, InputError
 from layers.city import expand
 

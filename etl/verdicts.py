@@ -1,0 +1,267 @@
+"""Whether data can decide a rule: what stands against it, what makes it partial, one function a kind of rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from gis.calendar import is_working_day
+from gis.errors import ImpossibleError
+from gis.standard import CommunityRule, DensityRule, RoadRule, RoundsRule, StatementRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from etl.holdings import Holdings
+    from gis.standard import Rule, Standard
+    from layers.city import City
+
+Answer = Literal["yes", "partly", "no", "stated"]
+_MUST_WORDS = {"key_point": "重点点位", "back_street": "背街小巷", "hot_area": "高发易发区域"}
+_ZONE_WORDS = {"central": "中心城区", "fringe": "城郊结合部"}
+
+Pair = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Finding:
+    """What stands against one rule: what makes it impossible, and what makes it partial; (zh, en) each."""
+
+    against: list[Pair] = field(default_factory=list)
+    doubts: list[Pair] = field(default_factory=list)
+
+    def answer(self) -> Answer:
+        """No, in part, or yes."""
+        return "no" if self.against else "partly" if self.doubts else "yes"
+
+    def words(self, lang: int) -> str:
+        """All reasons in one language (0 Chinese, 1 English)."""
+        return (";", "; ")[lang].join(p[lang] for p in (*self.against, *self.doubts))
+
+
+def judge_rule(rule: Rule, city: City, holdings: Holdings, standard: Standard) -> Finding:
+    """What stands against a rule, by its kind."""
+    if isinstance(rule, RoadRule):
+        return _judge_road(rule, city, holdings, standard)
+    if isinstance(rule, RoundsRule):
+        return _judge_rounds(rule, city, holdings, standard)
+    if isinstance(rule, DensityRule):
+        return _judge_density(rule, holdings, standard)
+    if isinstance(rule, CommunityRule):
+        return _judge_community(rule, holdings)
+    return _judge_statement(rule, holdings)
+
+
+# --- one kind of rule each ---
+def _judge_road(rule: RoadRule, city: City, holdings: Holdings, standard: Standard) -> Finding:
+    finding = Finding()
+    edges, kinds = holdings.table("road_edges"), _kinds(holdings)
+    overlaid = sorted(set(rule.areas) & kinds)
+    if not len(edges):
+        finding.against.append(("没有道路", "no roads"))
+    elif not (edges["policy_class"] == rule.policy_class).any() and not overlaid:
+        classes = rule.policy_class
+        finding.against.append(
+            (
+                f"没有对应为 {classes} 的道路,也没有相应的街区图层",
+                f"no road of class {classes}, and no overlay that gives it",
+            )
+        )
+    missing = sorted(set(rule.areas) - kinds)
+    if missing and not finding.against:
+        finding.doubts.append(
+            (
+                f"没有 {'、'.join(missing)} 图层,此类街道未计入",
+                f"no overlay {', '.join(missing)}: such streets are not counted",
+            )
+        )
+    if not kinds & set(standard.scope.area_kinds):
+        finding.doubts.append(("没有范围图层,全部道路视为在范围内", "no scope layer: every road is taken as in scope"))
+    _need_tracks(finding, city, holdings, rule.roles)
+    _need_calendar(finding, holdings, standard, working=rule.calendar == "working")
+    if rule.interval_s:
+        _need_pace(finding, holdings, standard)
+    if not _responsible(holdings, "section"):
+        finding.doubts.append(
+            (
+                "没有路段责任人,责任人口径与漏巡归责不可用",
+                "no one is responsible for a section: that column stays empty",
+            )
+        )
+    return finding
+
+
+def _judge_rounds(rule: RoundsRule, city: City, holdings: Holdings, standard: Standard) -> Finding:
+    finding = Finding()
+    _need_grids(finding, holdings, rule.zone)
+    if not holdings.has("road_edges"):
+        finding.against.append(("没有道路,无法计算可巡长度", "no roads: nothing to measure a round by"))
+    _need_tracks(finding, city, holdings, rule.roles)
+    _need_calendar(finding, holdings, standard, working=rule.calendar == "working")
+    return finding
+
+
+def _judge_density(rule: DensityRule, holdings: Holdings, standard: Standard) -> Finding:
+    finding = Finding()
+    grids, kinds, unzoned = holdings.table("work_grids"), _kinds(holdings), standard.density.unzoned.value
+    word = _ZONE_WORDS.get(rule.zone, rule.zone)
+    if not len(grids) and "town" not in kinds:
+        finding.against.append(("既无工作网格也无镇街图层", "neither work grids nor towns"))
+    elif not len(grids):
+        finding.doubts.append(("没有工作网格:只按镇街、区位计算", "no work grids: figures by town and zone only"))
+    zoned = bool({"central", "fringe"} & kinds) or (len(grids) and bool((grids["level"] == rule.zone).any()))
+    if not zoned and not finding.against:
+        if rule.zone == unzoned:
+            finding.doubts.append((f"没有区位,全部按{word}计算", f"no zones: everything is taken as {rule.zone}"))
+        else:
+            finding.against.append(
+                (
+                    f"没有标为{word}({rule.zone})的网格,也没有区位图层",
+                    f"no grid of level {rule.zone}, and no zone layer",
+                )
+            )
+    persons = holdings.table("persons")
+    if not len(persons) or not persons["role"].isin(rule.roles).any():
+        finding.doubts.append(
+            ("名册中没有信息采集人员:只能给出应配人数", "no such person in the roster: required figures only")
+        )
+    elif not _responsible(holdings, "work_grid"):
+        finding.doubts.append(
+            (
+                "没有网格与人员的对应:已配人数只能按镇街、单位汇总",
+                "nobody is tied to a grid: allocation only by town or unit",
+            )
+        )
+    if not len(holdings.devices):
+        finding.doubts.append(("没有定位数据:在岗、在场人数不可用", "no positions: nobody on duty or present is known"))
+    return finding
+
+
+def _judge_community(rule: CommunityRule, holdings: Holdings) -> Finding:
+    finding = Finding()
+    if not holdings.has("community_grids"):
+        finding.against.append(("没有全科网格", "no community grids"))
+    persons = holdings.table("persons")
+    if not len(persons) or not persons["role"].isin(rule.roles).any():
+        finding.against.append(("名册中没有网格员", "no grid member in the roster"))
+    if not holdings.has("checkins") and not len(holdings.devices):
+        finding.against.append(("既无打卡也无轨迹", "neither check-ins nor tracks"))
+    missing = [_MUST_WORDS.get(m, m) for m in rule.musts if m not in _kinds(holdings)]
+    if missing:
+        codes = [m for m in rule.musts if m not in _kinds(holdings)]
+        finding.doubts.append(
+            (
+                f"没有{'、'.join(missing)}图层,无法核对必到",
+                f"no layer {', '.join(codes)}: these musts cannot be checked",
+            )
+        )
+    return finding
+
+
+def _judge_statement(rule: StatementRule, holdings: Holdings) -> Finding:
+    finding = Finding()
+    if "责任" in rule.zh and not holdings.has("responsibilities"):
+        finding.doubts.append(
+            ("没有责任分工表,责任人比例为零", "no table of responsibilities: the share named is zero")
+        )
+    if "影像" in "".join(rule.items) and not holdings.has("scenes"):
+        finding.doubts.append(("没有遥感影像", "no remote-sensing scene"))
+    return finding
+
+
+def judge_clock(channel: str, holdings: Holdings) -> Finding:
+    """What stands against a disposal clock of a channel."""
+    finding = Finding()
+    cases = holdings.table("cases")
+    if not len(cases):
+        finding.against.append(("没有案件", "no cases"))
+        return finding
+    own = cases[cases["channel"] == channel]
+    if not len(own):
+        finding.against.append((f"没有渠道为 {channel} 的案件", f"no case of channel {channel}"))
+        return finding
+    undated = int(own["due"].isna().sum())
+    if undated:
+        finding.doubts.append(
+            (f"{undated} 件没有期限,按标准推算", f"{undated} cases have no due time: the standard's is used")
+        )
+    return finding
+
+
+# --- what several rules need ---
+def _need_tracks(finding: Finding, city: City, holdings: Holdings, roles: Iterable[str]) -> None:
+    if not len(holdings.devices):
+        finding.against.append(("没有定位数据", "no positions"))
+        return
+    persons, carried = holdings.table("persons"), assigned(holdings)
+    entitled = set(persons.loc[persons["role"].isin(list(roles)), "person_id"]) if len(persons) else set()
+    known = set(holdings.devices["device_id"]) & carried
+    if city.counting.unassigned:
+        if len(known) < len(holdings.devices):
+            n = len(holdings.devices) - len(known)
+            finding.doubts.append(
+                (
+                    f"{n} 台未登记设备按城市文件计入,不知由谁携带",
+                    f"{n} unassigned devices count (as the city file says); nobody knows who carried them",
+                )
+            )
+        return
+    if not entitled:
+        finding.against.append(("名册中没有有权巡查的人员", "nobody in the roster may patrol this"))
+    elif not known:
+        finding.against.append(("没有一台有定位的设备登记到人", "no device with positions is assigned to a person"))
+
+
+def _need_pace(finding: Finding, holdings: Holdings, standard: Standard) -> None:
+    limit = standard.measure.silence_s.value
+    slow = holdings.devices[holdings.devices["median_interval_s"] > limit]
+    if len(slow):
+        n = len(slow)
+        finding.doubts.append(
+            (
+                f"{n} 台设备的定位间隔中位数超过 {limit:g} 秒,多数时段将为未知",
+                f"{n} devices send less often than every {limit:g} s: many windows will be unknown",
+            )
+        )
+
+
+def _need_calendar(finding: Finding, holdings: Holdings, standard: Standard, *, working: bool) -> None:
+    if not working:
+        return
+    for day in holdings.days:
+        try:
+            is_working_day(day, standard.calendar)
+        except ImpossibleError:
+            finding.against.append((f"{day} 超出已公布的工作日历", f"{day} lies beyond the published calendar"))
+            return
+
+
+def _need_grids(finding: Finding, holdings: Holdings, zone: str) -> None:
+    grids, word = holdings.table("work_grids"), _ZONE_WORDS.get(zone, zone)
+    if not len(grids):
+        finding.against.append(("没有工作网格(可用 xuncha grid 划分)", "no work grids (xuncha grid cuts some)"))
+    elif not (grids["level"] == zone).any():
+        if {"central", "fringe"} & _kinds(holdings):
+            finding.doubts.append(
+                (f"网格未标区位,按区位图层判定{word}", f"no grid says {zone}: the zone layers decide")
+            )
+        else:
+            finding.against.append(
+                (f"没有标为{word}({zone})的网格,也没有区位图层", f"no grid of level {zone}, and no zone layer")
+            )
+
+
+def _kinds(holdings: Holdings) -> set[str]:
+    areas = holdings.table("areas")
+    return set(areas["kind"].dropna()) if len(areas) else set()
+
+
+def assigned(holdings: Holdings) -> set[str]:
+    """Devices that some person carries."""
+    assignments = holdings.table("assignments")
+    return set(assignments["device_id"].dropna()) if len(assignments) else set()
+
+
+def _responsible(holdings: Holdings, target: str) -> bool:
+    rows = holdings.table("responsibilities")
+    return bool(len(rows)) and bool((rows["target_kind"] == target).any())
