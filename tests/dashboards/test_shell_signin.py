@@ -1,0 +1,171 @@
+"""Signing in, sessions, forged posts, headers, health: over HTTP against the running server."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from conftest import new_client, password_of, serving, sign_in
+from town import CITY
+
+from dashboards.app import create_app
+from dashboards.auth.accounts import Accounts, add_user
+from dashboards.auth.principal import Scope
+from dashboards.auth.routes import local_path
+from dashboards.auth.sessions import Sessions
+from dashboards.settings import DeskSettings
+from gis.errors import SettingsError
+from layers.store import open_store
+
+HTML = {"accept": "text/html"}
+
+
+def test_a_stranger_is_sent_to_the_sign_in_page_and_gets_no_data(server):
+    page = httpx.get(f"{server.url}/planner?day=2026-03-18", headers=HTML)
+    assert page.status_code == 303
+    assert page.headers["location"] == "/login?next=%2Fplanner%3Fday%3D2026-03-18"
+    for path in ("/_dash-layout", "/_dash-dependencies", "/api/geometry/sections/sec1?day=2026-03-18", "/api/stream/x"):
+        assert httpx.get(server.url + path).status_code == 401, path
+    assert httpx.post(f"{server.url}/_dash-update-component", json={}).status_code == 401
+
+
+def test_signing_in_gives_a_guarded_session(client):
+    c = client("admin")
+    assert c.last.status_code == 303
+    assert c.last.headers["location"] == "/"
+    cookies = {h.split("=")[0]: h for h in c.last.headers.get_list("set-cookie")}
+    assert "HttpOnly" in cookies["xuncha_session"]
+    assert "SameSite=lax" in cookies["xuncha_session"]
+    assert "HttpOnly" not in cookies["_csrf_token"]  # Dash reads it and sends it back as a header
+    assert c.get("/", headers=HTML).status_code == 200
+
+
+def test_a_wrong_password_and_a_wrong_name_are_refused_alike(server):
+    wrong = sign_in(server.url, "planner", password="not the password")
+    nobody = sign_in(server.url, "nobody-here", password="not the password")
+    assert wrong.last.status_code == nobody.last.status_code == 401
+    assert "账号或密码不正确" in wrong.last.text
+    assert "账号或密码不正确" in nobody.last.text
+    assert "xuncha_session" not in wrong.cookies
+
+
+def test_too_many_failures_must_wait_even_with_the_right_password(server):
+    for _ in range(5):
+        assert sign_in(server.url, "command", password="wrong wrong wrong").last.status_code == 401
+    held = sign_in(server.url, "command")
+    assert held.last.status_code == 429
+    assert 0 < int(held.last.headers["retry-after"]) <= 301
+    assert sign_in(server.url, "manager").last.status_code == 303  # others are not held up
+
+
+def test_a_sign_in_form_without_its_token_is_refused(server):
+    c = new_client(server.url)
+    c.get("/login")
+    form = {"name": "admin", "password": password_of("admin"), "csrf_token": "forged"}
+    assert c.post("/login", data=form).status_code == 403
+    assert httpx.post(f"{server.url}/login", data=form).status_code == 403
+
+
+def test_posts_need_the_token_of_their_own_session(client):
+    a, b = client("admin"), client("manager")
+    body = {"output": "page.children", "outputs": {"id": "page", "property": "children"}, "changedPropIds": ["address.pathname"],
+            "inputs": [{"id": "address", "property": "pathname", "value": "/"}], "state": [{"id": "address", "property": "search", "value": ""}]}  # fmt: skip
+    assert a.post("/_dash-update-component", json=body).status_code == 403
+    other = {"X-CSRFToken": b.cookies["_csrf_token"]}
+    assert a.post("/_dash-update-component", json=body, headers=other).status_code == 403
+    own = {"X-CSRFToken": a.cookies["_csrf_token"]}
+    assert a.post("/_dash-update-component", json=body, headers=own).status_code == 200
+
+
+def test_signing_out_needs_the_token_too_and_ends_the_session(client):
+    c = client("admin")
+    assert c.post("/logout", data={"csrf_token": "forged"}).status_code == 403
+    out = c.post("/logout", data={"csrf_token": c.cookies["_csrf_token"]})
+    assert out.status_code == 303
+    assert c.get("/", headers=HTML).headers["location"].startswith("/login")
+
+
+def test_a_forged_or_foreign_cookie_is_nobody(server, client):
+    good = client("admin").cookies["xuncha_session"]
+    body, signature = good.split(".")
+    forged = [f"{body}A.{signature}", f"{body}.{signature[:-1]}A", "x", ".", Sessions("other", hours=1).seal("session", {"s": "1", "n": "admin"})]
+    for cookie in forged:
+        assert httpx.get(server.url, headers={**HTML, "cookie": f"xuncha_session={cookie}"}).status_code == 303, cookie
+
+
+def test_scripts_run_only_from_here_or_by_hash(client):
+    page = client("admin").get("/", headers=HTML)
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'self'"
+    assert "unsafe" not in policy["script-src"]
+    assert re.fullmatch(r"'self'( 'sha256-[\w+/=]+')+", policy["script-src"])
+    assert policy["frame-ancestors"] == "'none'"
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["cache-control"] == "no-store"
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page.text)
+
+
+def test_health_and_metrics(server):
+    assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok"}
+    assert httpx.get(f"{server.url}/readyz").json() == {"status": "ready"}
+    text = httpx.get(f"{server.url}/metrics").text
+    assert re.search(r'xuncha_requests_total\{group="/healthz",method="GET",status="200"\} [1-9]', text)
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "", None, "evil", "/a\r\nSet-Cookie: x=1"])
+def test_where_to_go_next_is_always_here(target):
+    assert local_path(target) == "/"
+    assert local_path("/planner?day=1") == "/planner?day=1"
+
+
+@pytest.fixture
+def own_store(tmp_path):
+    store = open_store(f"embedded:{tmp_path / 'own'}")
+    store.prepare()
+    yield store
+    store.close()
+
+
+def test_a_changed_or_closed_account_ends_its_sessions(own_store):
+    accounts, sessions = Accounts(own_store, remember_s=0), Sessions("key", hours=1)
+    add_user(own_store, "li", "planner", "county", "first password")
+    session, cookie = sessions.begin(accounts.check("li", "first password"))
+    assert sessions.read(cookie) == session
+    assert sessions.alive(session, accounts).role == "planner"
+    add_user(own_store, "li", "planner", "town:A", "first password")
+    assert sessions.alive(session, accounts) is None
+    session, _ = sessions.begin(accounts.check("li", "first password"))
+    add_user(own_store, "li", "planner", "town:A", "first password", active=False)
+    assert sessions.alive(session, accounts) is None
+    assert accounts.check("li", "first password") is None
+    assert Sessions("key", hours=-1).read(Sessions("key", hours=-1).seal("session", {"e": 1})) is None
+
+
+def test_passwords_are_stored_only_as_argon2_hashes(own_store):
+    add_user(own_store, "wang", "manager", "squad:9", "a good password")
+    row = own_store.ledger("users").iloc[0]
+    assert row["password_hash"].startswith("$argon2id$")
+    assert "a good password" not in str(row.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "scope", "password"),
+    [("", "planner", "county", "long enough"), ("x", "king", "county", "long enough"), ("x", "planner", "village:1", "long enough"), ("x", "planner", "county", "short")],
+)
+def test_accounts_that_will_not_do(own_store, name, role, scope, password):
+    with pytest.raises(SettingsError):
+        add_user(own_store, name, role, scope, password)
+
+
+def test_scopes_are_read_as_written():
+    assert str(Scope.parse("town:3302")) == "town:3302"
+    assert Scope.parse("county").whole
+
+
+def test_behind_https_cookies_are_secure(built, town_store):
+    app = create_app(town_store, CITY, DeskSettings(secure_cookies=True))
+    with serving(app) as secure:
+        answer = httpx.get(f"{secure.url}/login")
+        assert "Secure" in answer.headers["set-cookie"]
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
