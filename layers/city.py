@@ -49,7 +49,7 @@ EXTRA_COLUMNS: dict[str, tuple[str, ...]] = {
     "community_grids": ("wkt",),
     "unit_grids": ("wkt",),
     "assignments": ("person_name",),
-    "responsibilities": ("person_name", "persons", "text"),
+    "responsibilities": ("person_name", "persons", "text", "unit_id"),
     "exceptions": ("person_name",),
     "persons": ("unit_name",),
 }

@@ -175,6 +175,8 @@ def locate(x: Floats, y: Floats, empty: Bools, bad: Bools, rule: PlaceRule) -> P
     fault[wide] = PlaceFault.LON
     fault[high] = PlaceFault.LAT
     fault[swapped] = PlaceFault.SWAPPED
+    if rule.project is not None:
+        fault[wide | high] = PlaceFault.UNPROJECTABLE
     fault[(lon == 0) & (lat == 0)] = PlaceFault.ZERO
     fault[bad] = PlaceFault.NUMBER
     fault[empty] = PlaceFault.MISSING

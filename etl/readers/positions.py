@@ -97,12 +97,14 @@ def parse_positions(table: pa.Table, rows: npt.NDArray[np.int64], rule: Position
         arrival, coordinates.
     """
     size = len(table)
-    code = np.full(size, "", dtype=object)
-    column = np.full(size, "", dtype=object)
+    which = np.zeros(size, dtype=np.uint8)  # 1 + place in `why`
+    why: list[tuple[str, str]] = []
 
     def doubt(mask: npt.NDArray[np.bool_], reason: str, name: str) -> None:
-        new = mask & (code == "")
-        code[new], column[new] = reason, name
+        new = mask & (which == 0)
+        if new.any():
+            why.append((reason, name))
+            which[new] = len(why)
 
     device = _device(table, rule)
     doubt(np.asarray(pc.is_null(device)), "device_missing", rule.columns.get("device_id", "device_id"))
@@ -118,11 +120,13 @@ def parse_positions(table: pa.Table, rows: npt.NDArray[np.int64], rule: Position
     where, name = _places(table, rule)
     for place_fault, reason in coordinates.FAULT_CODES.items():
         doubt(where.fault == place_fault, reason, name[1] if place_fault == coordinates.PlaceFault.LAT else name[0])
-    good = code == ""
+    good = which == 0
     positions = pa.table([device, when.ms, arrived, where.lon, where.lat], schema=SCHEMA).filter(pa.array(good))
     aside = np.flatnonzero(~good)
-    quarantine = _aside(table.take(pa.array(aside)), rows[aside], column[aside], code[aside])
-    return Parsed(positions, quarantine, Counter(code[aside]), int((when.fault == 0).sum()), when.twofold)
+    code = np.array([c for c, _ in why], dtype=object)[which[aside] - 1]
+    column = np.array([n for _, n in why], dtype=object)[which[aside] - 1]
+    quarantine = _aside(table.take(pa.array(aside)), rows[aside], column, code)
+    return Parsed(positions, quarantine, Counter(code.tolist()), int((when.fault == 0).sum()), when.twofold)
 
 
 def _device(table: pa.Table, rule: PositionRule) -> pa.Array:

@@ -80,7 +80,8 @@ def read_scenes(source: Source, context: Context) -> Read:
             differ in CRS.
     """
     files = source_files(source, context.city)
-    rasters, faults = [], []
+    rasters: list[_Raster] = []
+    faults: list[Fault] = []
     for file in files:
         try:
             rasters.append(_look(file, _written(file, source, context.city)))

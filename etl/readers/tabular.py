@@ -9,6 +9,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
 
     from layers.city import Source
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 8 << 20
 CHUNK_ROWS = 200_000
 _SAMPLE_BYTES = 4 << 20
+_BLANK_LINE = re.compile(rb"(?:\A|\n)[ \t]*\r?\n")
 _DELIMITERS = (",", "\t", ";", "|")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -258,6 +260,10 @@ def _parse_block(body: bytes, line: int, delimiter: str, columns: tuple[str, ...
     rows = np.arange(line, line + used, dtype=np.int64)
     if bad:
         rows = np.delete(rows, np.array([number - 1 for number, _ in bad]))
+    if _BLANK_LINE.search(body):
+        blank = [line + i for i, text in enumerate(body.split(b"\n")) if not text.strip()]
+        kept = ~np.isin(rows, np.array(blank, dtype=np.int64))
+        table, rows = table.filter(pa.array(kept)), rows[kept]
     return Chunk(table, rows, tuple((line + number - 1, text) for number, text in bad if text.strip())), used
 
 
