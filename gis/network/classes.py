@@ -40,7 +40,7 @@ def lifted_rank(
         shapes: object (A,), metric geometry of the areas.
         settings: overlay_share, line_buffer_m, overlay_excludes.
     """
-    rank: npt.NDArray[np.int64] = segments["base_class"].map(RANK).fillna(0).to_numpy(dtype=np.int64)
+    rank = np.array(segments["base_class"].map(RANK).fillna(0), dtype=np.int64)
     if areas is None:
         return rank
     rows = np.flatnonzero(areas["kind"].isin(OVERLAY_CLASS).to_numpy())

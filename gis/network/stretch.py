@@ -153,8 +153,9 @@ class StretchFinder:
         return shared.astype(np.int64)
 
     def _near(self, nodes: npt.NDArray[np.int64], node: int) -> npt.NDArray[np.int64]:
-        gap = np.hypot(*(self.xy[nodes] - self.xy[node]).T)
-        return nodes[gap <= self.settings.pair_distance_m]
+        step = self.xy[nodes] - self.xy[node]
+        near: npt.NDArray[np.bool_] = np.hypot(step[:, 0], step[:, 1]) <= self.settings.pair_distance_m
+        return nodes[near]
 
     def _tips(self, nodes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Both ends of a road: the node farthest from its middle, and the one farthest from that."""
