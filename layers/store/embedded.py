@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
@@ -183,15 +186,11 @@ class EmbeddedStore(Ledgers):
         return staged.final.relative_to(self.folder).as_posix()
 
     def _read_passes(self, row: Any, **filters: Any) -> pa.Table:
-        tests = []
-        if filters["segment_ix"] is not None:
-            tests.append(("segment_ix", "in", list(filters["segment_ix"])))
-        if filters["device_ids"] is not None:
-            tests.append(("device_id", "in", list(filters["device_ids"])))
+        wanted = {"segment_ix": (filters["segment_ix"], pa.int32()), "device_id": (filters["device_ids"], pa.string())}
+        tests = [pc.field(n).isin(pa.array(list(v), kind)) for n, (v, kind) in wanted.items() if v is not None]
+        test = functools.reduce(operator.and_, tests) if tests else None
         with translated_files():
-            return pq.read_table(
-                self.folder / row["passes_file"], schema=PASSES, filters=tests or None, partitioning=None
-            )
+            return pq.read_table(self.folder / row["passes_file"], schema=PASSES, filters=test, partitioning=None)
 
 
 def _raw(conn: sa.Connection) -> sqlite3.Connection:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
@@ -171,7 +172,7 @@ class EmbeddedPositions:
 
 def _read(path: Path, device_ids: Sequence[str] | None = None) -> pa.Table:
     """A file, its device ids dictionary-encoded; of these devices' row groups only, where they are named."""
-    filters = None if device_ids is None else [("device_id", "in", list(device_ids))]
+    filters = None if device_ids is None else pc.field("device_id").isin(pa.array(list(device_ids), pa.string()))
     with translated_files():
         if filters is None:
             return pq.read_table(path, read_dictionary=["device_id"], partitioning=None)

@@ -219,12 +219,8 @@ class PostgresStore(Ledgers):
             tests.append("device_no IN (SELECT device_no FROM device_numbers WHERE device_id = ANY(%(device_ids)s))")
         names = ", ".join(PASS_COLUMNS)
         source = f"SELECT {names} FROM pass_rows_{int(row['run_no'])} WHERE {' AND '.join(tests)} ORDER BY ordinal"
-        bound = {
-            n: [x.item() if hasattr(x, "item") else x for x in v] if isinstance(v, (list, tuple)) else v
-            for n, v in filters.items()
-        }
         with self._reading() as conn:
-            made = pgcopy.unpack(PASS_COLUMNS, fetch_packed(conn, PASS_COLUMNS, source, bound))
+            made = pgcopy.unpack(PASS_COLUMNS, fetch_packed(conn, PASS_COLUMNS, source, filters))
             ids = device_ids_of(conn, made["device_no"])
         made["device_id"] = ids
         return pa.table(

@@ -216,8 +216,13 @@ class Runs(Editions):
             ImpossibleError: no such run.
         """
         row = self._known(run_id)
-        filters = {"segment_ix": segment_ix, "device_ids": device_ids, "from_ms": from_ms, "to_ms": to_ms}
-        return filter_passes(self._read_passes(row, **filters), **filters).combine_chunks()  # type: ignore[arg-type]
+        filters: dict[str, Any] = {
+            "segment_ix": None if segment_ix is None else [int(i) for i in segment_ix],
+            "device_ids": None if device_ids is None else [str(d) for d in device_ids],
+            "from_ms": None if from_ms is None else int(from_ms),
+            "to_ms": None if to_ms is None else int(to_ms),
+        }
+        return filter_passes(self._read_passes(row, **filters), **filters).combine_chunks()
 
     def difference(self, run_id: str) -> pd.DataFrame:
         """What changed when the pointer last moved to this run: table, key (values joined by |), column, before, after (text)."""
