@@ -88,7 +88,7 @@ def layer(
         url: where the geometry (`View.geometry_url`) or the image is.
         payload: the geometry itself (`dashboards.geometry.encode`), for small layers that a callback makes.
         bounds: of a raster: west, south, east, north in degrees.
-        opacity: 0 … 1; by default 0.95 for lines and points, 0.6 for areas, 0.8 for rasters.
+        opacity: 0 … 1; by default 1 for lines and points, 0.6 for areas, 0.8 for rasters.
         width: base width of lines, of outlines, or radius of points, in pixels.
         visible: shown at first.
         pick: answers hover and click.
@@ -101,7 +101,7 @@ def layer(
         "kind": kind,
         "title": title,
         "style": style,
-        "opacity": opacity if opacity is not None else {"polygon": 0.6, "raster": 0.8}.get(kind, 0.95),
+        "opacity": opacity if opacity is not None else {"polygon": 0.6, "raster": 0.8}.get(kind, 1.0),
         "width": width if width is not None else {"line": 2.0, "polygon": 1.0, "point": 6.0}.get(kind, 1.0),
         "visible": visible,
         "pick": pick and kind != "raster",

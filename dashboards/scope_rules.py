@@ -129,6 +129,7 @@ RULES: dict[str, Rule] = {
     "scenes": _everything,  # imagery of the county, no one's data
     "segments": _in("section_id", "sections"),
     "sections": _in("section_id", "sections"),
+    "network_notes": _nothing,  # counted over the whole county
     "section_windows": _in("section_id", "sections"),
     "section_days": _in("section_id", "sections"),
     "segment_days": _in("section_id", "sections"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import socket
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from PIL import Image
 from playwright.sync_api import sync_playwright
 from town import CITY, fill
 
@@ -68,7 +70,9 @@ class Server:
             self.port = s.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._server = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning", timeout_graceful_shutdown=1, ws="none")
+            uvicorn.Config(
+                app, host="127.0.0.1", port=self.port, log_level="warning", timeout_graceful_shutdown=1, ws="none"
+            )
         )
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
@@ -98,7 +102,9 @@ def serving(app):
 
 @pytest.fixture(scope="session")
 def settings():
-    return DeskSettings(sign_in_tries=5, demo_accounts=(DemoAccount("admin", password_of("admin"), "administrator", "county"),))
+    return DeskSettings(
+        sign_in_tries=5, demo_accounts=(DemoAccount("admin", password_of("admin"), "administrator", "county"),)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -195,8 +201,13 @@ class Visitor:
     def map_drawn(self, map_id: str) -> None:
         """Wait until the map's geometry is there and drawn."""
         self.page.wait_for_selector(f"#{map_id} canvas", timeout=20_000)
-        self.page.wait_for_function(f"document.getElementById('{map_id}').dataset.zoom !== undefined", timeout=20_000)
+        self.page.wait_for_selector(f"#{map_id}[data-zoom]", timeout=20_000)
         self.page.wait_for_timeout(600)
+
+    def colours(self, selector: str) -> set[tuple[int, int, int]]:
+        """Colours that more than 20 pixels of a part of the page have."""
+        image = Image.open(io.BytesIO(self.page.locator(selector).screenshot())).convert("RGB")
+        return {colour for n, colour in image.getcolors(image.width * image.height) if n > 20}
 
 
 @pytest.fixture

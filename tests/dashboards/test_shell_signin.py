@@ -89,7 +89,13 @@ def test_signing_out_needs_the_token_too_and_ends_the_session(client):
 def test_a_forged_or_foreign_cookie_is_nobody(server, client):
     good = client("admin").cookies["xuncha_session"]
     body, signature = good.split(".")
-    forged = [f"{body}A.{signature}", f"{body}.{signature[:-1]}A", "x", ".", Sessions("other", hours=1).seal("session", {"s": "1", "n": "admin"})]
+    forged = [
+        f"{body}A.{signature}",
+        f"{body}.{signature[:-1]}A",
+        "x",
+        ".",
+        Sessions("other", hours=1).seal("session", {"s": "1", "n": "admin"}),
+    ]
     for cookie in forged:
         assert httpx.get(server.url, headers={**HTML, "cookie": f"xuncha_session={cookie}"}).status_code == 303, cookie
 
@@ -113,7 +119,9 @@ def test_health_and_metrics(server):
     assert re.search(r'xuncha_requests_total\{group="/healthz",method="GET",status="200"\} [1-9]', text)
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "", None, "evil", "/a\r\nSet-Cookie: x=1"])
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "https://evil.example", "/\\evil.example", "", None, "evil", "/a\r\nSet-Cookie: x=1"]
+)
 def test_where_to_go_next_is_always_here(target):
     assert local_path(target) == "/"
     assert local_path("/planner?day=1") == "/planner?day=1"
@@ -151,7 +159,12 @@ def test_passwords_are_stored_only_as_argon2_hashes(own_store):
 
 @pytest.mark.parametrize(
     ("name", "role", "scope", "password"),
-    [("", "planner", "county", "long enough"), ("x", "king", "county", "long enough"), ("x", "planner", "village:1", "long enough"), ("x", "planner", "county", "short")],
+    [
+        ("", "planner", "county", "long enough"),
+        ("x", "king", "county", "long enough"),
+        ("x", "planner", "village:1", "long enough"),
+        ("x", "planner", "county", "short"),
+    ],
 )
 def test_accounts_that_will_not_do(own_store, name, role, scope, password):
     with pytest.raises(SettingsError):
