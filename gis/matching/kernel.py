@@ -1,14 +1,15 @@
 """The hidden Markov model: candidates of every fix, and the cheapest sequence through them (Viterbi).
 
-States are places on segments, not on directed arcs: each carries the direction in which its best history arrived there, which halves
-the states on two-way streets. Costs are negative log-likelihoods (Newson & Krumm 2009): half the squared distance in sigmas, and what
-a route is longer than the straight line, in betas.
+A state is a place on a segment, or a node where a fix projects onto the end of segments (all segments that meet there share it). States
+are not doubled by direction: each carries the direction in which its best history arrived, which halves the states of two-way streets.
+Costs are negative log-likelihoods (Newson & Krumm 2009): half the squared distance in sigmas, and what a route is longer than the
+straight line, in betas. A candidate pair is looked up in the table only where the straight line between their ends leaves a chance.
 """
 
 from __future__ import annotations
 
 # numba infers the types of compiled functions and calls them by position.
-# ruff: noqa: C901, PLR0917
+# ruff: noqa: C901, PLR0912, PLR0915, PLR0917, PLR1714, PLR1730, SIM102, SIM110, ARG001
 # mypy: ignore-errors
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +27,7 @@ NOWHERE = np.float32(1e9)  # cost of what cannot be
 SAME = 1  # moved within one segment
 ROUTE = 2  # + 2 · exit + entry, each 0 for the first node and 1 for the last
 SEARCHED = 8  # added where the table did not reach
+OUT_U, OUT_V, IN_U, IN_V = 1, 2, 4, 8  # gates of a candidate
 
 
 class Rules(NamedTuple):
@@ -45,6 +47,8 @@ class Rules(NamedTuple):
     speed_mps: float
     search_factor: float
     search_m: float
+    beam: float
+    margin: float
     oneway: bool
 
 
@@ -53,80 +57,114 @@ class States(NamedTuple):
 
     Attributes:
         count: int32 (F,), candidates of a fix.
-        seg: int32 (F, K). pos: int32 (F, K), mm. off: float32 (F, K), metres from the fix.
-        x, y: float64 (F, K), the place on the segment.
+        seg: int32 (F, K), -1 for a node. node_u, node_v: int32 (F, K), ends (both the node itself for a node).
+        to_u, to_v: int32 (F, K), mm from the ends. gate: uint8 (F, K), which ends may be left and entered.
+        off: float32 (F, K), metres from the fix. x, y: float64 (F, K), the place.
         score: float32 (F, K), cost of the best history. back: int8 (F, K), candidate before, -1 at a start.
-        way: int8 (F, K), SAME, ROUTE … how it was reached. toward: int8 (F, K), direction on arrival, 0 unknown.
+        way: int8 (F, K), SAME, ROUTE … how it was reached.
+        label: int32 (F, K), direction on arrival (-1, 0, 1) on a segment; at a node the segment it came by, -1 unknown.
+        pair: float32 (F, K, K), cost of the best history that goes through a pair: candidate before, candidate.
         prior: int32 (F,), the fix before that has candidates, -1 at a start of a chain.
     """
 
     count: npt.NDArray[np.int32]
     seg: npt.NDArray[np.int32]
-    pos: npt.NDArray[np.int32]
+    node_u: npt.NDArray[np.int32]
+    node_v: npt.NDArray[np.int32]
+    to_u: npt.NDArray[np.int32]
+    to_v: npt.NDArray[np.int32]
+    gate: npt.NDArray[np.uint8]
     off: npt.NDArray[np.float32]
     x: npt.NDArray[np.float64]
     y: npt.NDArray[np.float64]
     score: npt.NDArray[np.float32]
     back: npt.NDArray[np.int8]
     way: npt.NDArray[np.int8]
-    toward: npt.NDArray[np.int8]
+    label: npt.NDArray[np.int32]
+    pair: npt.NDArray[np.float32]
     prior: npt.NDArray[np.int32]
 
 
 def make_states(fixes: int, candidates: int) -> States:
     """Room for a track of so many fixes."""
-    shape = (max(fixes, 1), candidates)
+    n, k = max(fixes, 1), candidates
+    i4, f4 = np.int32, np.float32
+
+    def room(dtype: type) -> np.ndarray:
+        return np.zeros((n, k), dtype)
+
     return States(
-        np.zeros(shape[0], np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.float32),
-        np.zeros(shape), np.zeros(shape), np.zeros(shape, np.float32), np.zeros(shape, np.int8),
-        np.zeros(shape, np.int8), np.zeros(shape, np.int8), np.zeros(shape[0], np.int32),
+        np.zeros(n, i4), room(i4), room(i4), room(i4), room(i4), room(i4), room(np.uint8), room(f4), room(np.float64),
+        room(np.float64), room(f4), room(np.int8), room(np.int8), room(i4), np.zeros((n, k, k), f4), np.zeros(n, i4),
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
-def candidates_of(plan: Plan, grid: Grid, px: float, py: float, radius: float, most: int, i: int, out: States) -> int:
-    """Writes the nearest place of each segment within the radius to row i of `out`, nearest first; returns how many."""
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def candidates_of(
+    plan: Plan, grid: Grid, px: float, py: float, radius: float, oneway: bool, i: int, out: States
+) -> int:
+    """Writes the nearest places within the radius to row i of `out`, nearest first; returns how many."""
+    out_seg, out_off, out_x, out_y, out_u = out.seg, out.off, out.x, out.y, out.to_u
+    most = out_seg.shape[1]
+    piece, piece_seg, item = plan.piece, plan.piece_seg, grid.item
     column, row = int(np.floor((px - grid.x0) / grid.cell)), int(np.floor((py - grid.y0) / grid.cell))
     if column < 0 or row < 0 or column >= grid.columns or row >= grid.rows:
         return 0
     cell = row * grid.columns + column
     found = 0
     limit = radius * radius
-    seg, pos, off, sx, sy = out.seg[i], out.pos[i], out.off[i], out.x[i], out.y[i]
     for k in range(grid.ptr[cell], grid.ptr[cell + 1]):
-        q = grid.item[k]
-        dx, dy = plan.piece[q, 2], plan.piece[q, 3]
-        ex, ey = px - plan.piece[q, 0], py - plan.piece[q, 1]
-        length2 = dx * dx + dy * dy
-        share = 0.0 if length2 == 0.0 else min(1.0, max(0.0, (ex * dx + ey * dy) / length2))
+        q = item[k]
+        dx, dy = piece[q, 2], piece[q, 3]
+        ex, ey = px - piece[q, 0], py - piece[q, 1]
+        share = min(1.0, max(0.0, (ex * dx + ey * dy) * piece[q, 6]))
         rx, ry = ex - share * dx, ey - share * dy
         d2 = rx * rx + ry * ry
         if d2 > limit:
             continue
-        s = plan.piece_seg[q]
+        key = piece_seg[q]
+        pos = np.int32(np.rint(piece[q, 4] + share * piece[q, 5]))
+        if pos <= 0:
+            key = -1 - plan.seg_u[key]
+        elif pos >= plan.length_mm[key]:
+            key = -1 - plan.seg_v[key]
         d = np.float32(np.sqrt(d2))
         end = found
         for m in range(found):
-            if seg[m] == s:
+            if out_seg[i, m] == key:
                 end = m
                 break
         if end < found:
-            if off[end] <= d:
+            if out_off[i, end] <= d:
                 continue
         elif found < most:
             found += 1
         else:
             end = found - 1
-            if off[end] <= d:
+            if out_off[i, end] <= d:
                 continue
-        while end > 0 and off[end - 1] > d:
-            seg[end], pos[end], off[end] = seg[end - 1], pos[end - 1], off[end - 1]
-            sx[end], sy[end] = sx[end - 1], sy[end - 1]
+        while end > 0 and out_off[i, end - 1] > d:
+            out_seg[i, end], out_u[i, end], out_off[i, end] = (
+                out_seg[i, end - 1],
+                out_u[i, end - 1],
+                out_off[i, end - 1],
+            )
+            out_x[i, end], out_y[i, end] = out_x[i, end - 1], out_y[i, end - 1]
             end -= 1
-        seg[end] = s
-        pos[end] = np.int32(np.round(plan.piece[q, 4] + share * plan.piece[q, 5]))
-        off[end] = d
-        sx[end], sy[end] = px - rx, py - ry
+        out_seg[i, end], out_u[i, end], out_off[i, end] = key, pos, d
+        out_x[i, end], out_y[i, end] = px - rx, py - ry
+    for m in range(found):
+        key = out_seg[i, m]
+        if key < 0:
+            out_seg[i, m] = -1
+            out.node_u[i, m] = out.node_v[i, m] = -1 - key
+            out.to_u[i, m] = out.to_v[i, m] = 0
+            out.gate[i, m] = OUT_U | IN_U
+            continue
+        out.node_u[i, m], out.node_v[i, m] = plan.seg_u[key], plan.seg_v[key]
+        out.to_v[i, m] = plan.length_mm[key] - out_u[i, m]
+        one = plan.oneway[key] if oneway else 0
+        out.gate[i, m] = (OUT_V | IN_U if one >= 0 else 0) | (OUT_U | IN_V if one <= 0 else 0)
     return found
 
 
@@ -145,55 +183,22 @@ def noise_of(states: States, fixes: int, rules: Rules, work: npt.NDArray[np.floa
     return min(rules.sigma_cap_m, max(rules.sigma_floor_m, sigma))
 
 
-@njit(cache=True, nogil=True)
-def _emission(off: float, sigma: float, huber: float) -> float:
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def emission(off: float, sigma: float, huber: float) -> float:
+    """Cost of a fix that lies `off` metres from its place."""
     z = off / sigma
     return 0.5 * z * z if z <= huber else huber * (z - 0.5 * huber)
 
 
-@njit(cache=True, nogil=True)
-def _move(route_m: float, straight_m: float, gap_s: float, beta: float, speed: float) -> float:
-    """Cost of a route between two fixes."""
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _move(route_m: float, straight_m: float, top_m: float, beta: float) -> float:
+    """Cost of a route between two fixes; `top_m` is what the time between them allows."""
     cost = abs(route_m - straight_m) / beta
-    top = speed * gap_s + 30.0
-    return cost if route_m <= top else cost + 2.0 * (route_m - top) / (beta + 0.1 * top)
+    return cost if route_m <= top_m else cost + 2.0 * (route_m - top_m) / (beta + 0.1 * top_m)
 
 
-@njit(cache=True, nogil=True)
-def _offer(states: States, i: int, b: int, cost: float, a: int, way: int, toward: int) -> None:
-    if cost < states.score[i, b]:
-        states.score[i, b] = cost
-        states.back[i, b] = a
-        states.way[i, b] = way
-        states.toward[i, b] = toward
-
-
-@njit(cache=True, nogil=True)
-def _within(
-    states: States, i: int, j: int, a: int, b: int, base: float, straight: float, gap_s: float, beta: float, rules: Rules,
-    oneway: int,
-) -> None:  # fmt: skip
-    """Offers the move within one segment from candidate a of fix j to candidate b of fix i."""
-    moved = states.pos[i, b] - states.pos[j, a]
-    was = states.toward[j, a]
-    toward = 1 if moved > 0 else (-1 if moved < 0 else was)
-    barred = rules.oneway and oneway != 0 and toward == -oneway
-    turned = was != 0 and toward == -was
-    if (barred or turned) and abs(moved) <= rules.back_mm:
-        _offer(
-            states, i, b, base + _move(0.0, straight, gap_s, beta, rules.speed_mps), a, SAME, was if turned else oneway
-        )
-        return
-    if barred:
-        return
-    cost = base + _move(abs(moved) * 1e-3, straight, gap_s, beta, rules.speed_mps)
-    if turned:
-        cost += rules.uturn_m / beta
-    _offer(states, i, b, cost, a, SAME, toward)
-
-
-@njit(cache=True, nogil=True)
-def _ends(table: Table, work: Scratch, searched: bool, source: int, target: int) -> int:
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _length(table: Table, work: Scratch, searched: bool, source: int, target: int) -> int:
     """Length in mm of the path between two nodes, FAR where there is none."""
     if source == target:
         return 0
@@ -203,129 +208,237 @@ def _ends(table: Table, work: Scratch, searched: bool, source: int, target: int)
     return table.slot[k, 1] if k >= 0 else FAR
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _arrival(
+    table: Table, arcs: Arcs, work: Scratch, states: States, searched: bool, i: int, b: int, s: int, source: int, way_in: int
+) -> int:  # fmt: skip
+    """Label of a state reached from the node `source`, which was reached by segment s."""
+    if states.seg[i, b] >= 0:
+        return 1 if way_in == 0 else -1
+    target = states.node_u[i, b]
+    if source == target:
+        return s
+    if searched:
+        return work.last[target] >> 1
+    return table.slot[find(table, source, target), 2] >> 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _within(
+    states: States, i: int, j: int, a: int, b: int, emit: float, straight: float, top: float, beta: float, rules: Rules
+) -> None:
+    """The move within one segment from candidate a of fix j to candidate b of fix i."""
+    moved = states.to_u[i, b] - states.to_u[j, a]
+    was = states.label[j, a]
+    toward = 1 if moved > 0 else (-1 if moved < 0 else was)
+    gate = states.gate[i, b]
+    barred = (toward == 1 and not gate & OUT_V) or (toward == -1 and not gate & OUT_U)
+    turned = was != 0 and toward == -was
+    cost = np.float64(states.score[j, a]) + emit
+    full = np.float64(NOWHERE)
+    if not barred:
+        full = _move(abs(moved) * 1e-3, straight, top, beta) + (rules.uturn_m / beta if turned else 0.0)
+    if (barred or turned) and abs(moved) <= rules.back_mm:
+        still = _move(0.0, straight, top, beta)
+        if still <= full:
+            full = still
+            toward = was if turned else -toward
+    if full >= NOWHERE:
+        return
+    cost += full
+    states.pair[i, a, b] = cost
+    if cost < states.score[i, b]:
+        states.score[i, b], states.back[i, b], states.way[i, b], states.label[i, b] = cost, a, SAME, toward
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _between(
-    plan: Plan, arcs: Arcs, table: Table, work: Scratch, states: States, i: int, j: int, a: int,
-    emit: npt.NDArray[np.float64], straight: float, gap_s: float, beta: float, rules: Rules, searched: bool,
+    plan: Plan, arcs: Arcs, table: Table, work: Scratch, states: States, i: int, j: int, a: int, way_out: int,
+    emit: npt.NDArray[np.float64], straight: float, top: float, beta: float, rules: Rules, searched: bool,
 ) -> None:  # fmt: skip
-    """Offers all routes from candidate a of fix j to the candidates of fix i on other segments."""
+    """All routes from candidate a of fix j, left by one of its ends, to the candidates of fix i."""
     s = states.seg[j, a]
-    length, one = plan.length_mm[s], plan.oneway[s] if rules.oneway else 0
-    turn = rules.uturn_m / beta
+    source = states.node_v[j, a] if way_out else states.node_u[j, a]
+    left = states.to_v[j, a] if way_out else states.to_u[j, a]
+    label = states.label[j, a]
+    turned = s >= 0 and label == (-1 if way_out else 1)
     base = np.float64(states.score[j, a])
-    for way_out in range(2):
-        toward = 1 if way_out == 1 else -1
-        if one == -toward:
+    turn = rules.uturn_m / beta
+    nx, ny = plan.node_x[source], plan.node_y[source]
+    ready = False
+    for b in range(states.count[i]):
+        r = states.seg[i, b]
+        if r == s and s >= 0:
             continue
-        left = length - states.pos[j, a] if way_out == 1 else states.pos[j, a]
-        source = plan.seg_v[s] if way_out == 1 else plan.seg_u[s]
-        start = base + (turn if states.toward[j, a] == -toward else 0.0)
-        nx, ny = plan.node_x[source], plan.node_y[source]
-        ready = False
-        for b in range(states.count[i]):
-            r = states.seg[i, b]
-            if r == s:
+        # moving back to a near end is noise
+        noise = turned and r < 0 and left <= rules.back_mm and states.node_u[i, b] == source
+        start = base + emit[b] + (turn if turned and not noise else 0.0)
+        cut = np.float64(states.score[i, b]) + rules.margin
+        if start >= cut:
+            continue
+        ex, ey = states.x[i, b] - nx, states.y[i, b] - ny
+        least = left * 1e-3 + np.sqrt(ex * ex + ey * ey) - 1.0
+        if least > straight and start + (least - straight) / beta >= cut:
+            continue
+        if searched and not ready:
+            search(arcs, source, int(1000 * (rules.search_factor * straight + rules.search_m)), work)
+            ready = True
+        gate = states.gate[i, b]
+        first = 0
+        if r >= 0:  # the likelier end first
+            u, v = states.node_u[i, b], states.node_v[i, b]
+            ux, uy, vx, vy = plan.node_x[u] - nx, plan.node_y[u] - ny, plan.node_x[v] - nx, plan.node_y[v] - ny
+            by_u = np.sqrt(ux * ux + uy * uy) + states.to_u[i, b] * 1e-3
+            by_v = np.sqrt(vx * vx + vy * vy) + states.to_v[i, b] * 1e-3
+            first = 1 if by_v < by_u else 0
+        for turn_no in range(2):
+            way_in = first ^ turn_no
+            if not gate & (IN_V if way_in else IN_U):
                 continue
-            least = left * 1e-3 + np.hypot(states.x[i, b] - nx, states.y[i, b] - ny) - 1.0
-            if least > straight and start + emit[b] + (least - straight) / beta >= states.score[i, b]:
+            if turn_no == 1:
+                least = left * 1e-3 + (by_v if way_in else by_u) - 1.0
+                if (
+                    least > straight
+                    and start + (least - straight) / beta >= np.float64(states.score[i, b]) + rules.margin
+                ):
+                    continue
+            target = states.node_v[i, b] if way_in else states.node_u[i, b]
+            d = _length(table, work, searched, source, target)
+            if d == FAR:
                 continue
-            if searched and not ready:
-                bound = int(1000 * (rules.search_factor * straight + rules.search_m))
-                search(arcs, source, bound, work)
-                ready = True
-            one_r = plan.oneway[r] if rules.oneway else 0
-            u, v = plan.seg_u[r], plan.seg_v[r]
-            to_u, to_v = _ends(table, work, searched, source, u), _ends(table, work, searched, source, v)
-            len_r = plan.length_mm[r]
-            # a path that comes through the segment itself has passed the place already
-            for way_in in range(2):
-                if (way_in == 0 and one_r < 0) or (way_in == 1 and one_r > 0):
-                    continue
-                d = to_u if way_in == 0 else to_v
-                other = to_v if way_in == 0 else to_u
-                if d == FAR or (other != FAR and d >= other + len_r):
-                    continue
-                entry = states.pos[i, b] if way_in == 0 else len_r - states.pos[i, b]
-                route = (left + np.int64(d) + entry) * 1e-3
-                cost = start + emit[b] + _move(route, straight, gap_s, beta, rules.speed_mps)
-                way = ROUTE + 2 * way_out + way_in + (SEARCHED if searched else 0)
-                _offer(states, i, b, cost, a, way, 1 if way_in == 0 else -1)
+            entry = states.to_v[i, b] if way_in else states.to_u[i, b]
+            cost = start
+            back = s < 0 and label >= 0 and label == r and d == 0
+            toward = 0
+            if back and entry <= rules.back_mm:
+                toward = -1 if way_in == 0 else 1
+            elif back:
+                cost += turn
+            cost += _move((left + np.int64(d) + entry) * 1e-3, straight, top, beta)
+            if cost < states.pair[i, a, b]:
+                states.pair[i, a, b] = cost
+            if cost >= states.score[i, b]:
+                continue
+            if s >= 0 and not turned and d > 0:  # a path that comes back through the segment left is a turn too
+                behind = states.node_u[j, a] if way_out else states.node_v[j, a]
+                other = _length(table, work, searched, source, behind)
+                rest = _length(table, work, False, behind, target)
+                if other != FAR and rest != FAR and d >= np.int64(other) + rest and other == plan.length_mm[s]:
+                    cost += turn
+                    if cost >= states.score[i, b]:
+                        continue
+            states.score[i, b], states.back[i, b] = cost, a
+            states.way[i, b] = ROUTE + 2 * way_out + way_in + (SEARCHED if searched else 0)
+            if toward == 0:
+                toward = -1 if noise else _arrival(table, arcs, work, states, searched, i, b, s, source, way_in)
+            states.label[i, b] = toward
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _step(
     plan: Plan, arcs: Arcs, table: Table, work: Scratch, states: States, i: int, j: int,
-    emit: npt.NDArray[np.float64], straight: float, gap_s: float, beta: float, rules: Rules, searched: bool,
+    emit: npt.NDArray[np.float64], straight: float, top: float, beta: float, rules: Rules, searched: bool,
+    order: npt.NDArray[np.int64],
 ) -> bool:  # fmt: skip
     """All transitions from fix j to fix i; False where nothing is reached."""
-    for b in range(states.count[i]):
+    n, m = states.count[j], states.count[i]
+    for b in range(m):
         states.score[i, b] = NOWHERE
         states.back[i, b] = -1
-    for a in range(states.count[j]):
-        base = np.float64(states.score[j, a])
-        if base >= NOWHERE:
-            continue
-        for b in range(states.count[i]):
-            if states.seg[i, b] == states.seg[j, a]:
-                one = plan.oneway[states.seg[j, a]]
-                _within(states, i, j, a, b, base + emit[b], straight, gap_s, beta, rules, one)
-    for a in range(states.count[j]):
-        if states.score[j, a] < NOWHERE:
-            _between(plan, arcs, table, work, states, i, j, a, emit, straight, gap_s, beta, rules, searched)
-    reached = False
-    for b in range(states.count[i]):
-        reached |= states.back[i, b] >= 0
-    return reached
+    for a in range(n):  # best first, so that the rest is cut early
+        at = a
+        while at > 0 and states.score[j, order[at - 1]] > states.score[j, a]:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = a
+    best = states.score[j, order[0]]
+    for o in range(n):
+        a = order[o]
+        s = states.seg[j, a]
+        for b in range(m):
+            states.pair[i, a, b] = NOWHERE
+            if s >= 0 and states.seg[i, b] == s:
+                if states.score[j, a] < NOWHERE:
+                    _within(states, i, j, a, b, emit[b], straight, top, beta, rules)
+    for o in range(n):
+        a = order[o]
+        if states.score[j, a] > best + rules.beam:
+            break
+        gate = states.gate[j, a]
+        first = 1 if states.label[j, a] > 0 and states.seg[j, a] >= 0 else 0
+        for turn_no in range(2):
+            way_out = first ^ turn_no
+            if gate & (OUT_V if way_out else OUT_U):
+                _between(
+                    plan, arcs, table, work, states, i, j, a, way_out, emit, straight, top, beta, rules, searched
+                )  # fmt: skip
+    for b in range(m):
+        if states.back[i, b] >= 0:
+            return True
+    return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _start(states: States, i: int, emit: npt.NDArray[np.float64]) -> None:
     for b in range(states.count[i]):
         states.score[i, b] = emit[b]
         states.back[i, b] = -1
         states.way[i, b] = 0
-        states.toward[i, b] = 0
+        states.label[i, b] = 0 if states.seg[i, b] >= 0 else -1
     states.prior[i] = -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def seek(
+    plan: Plan, grid: Grid, radius: float, again: bool, states: States, rules: Rules,
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Writes the candidates of every fix of a track; with `again` only of those that have none yet."""
+    for i in range(len(x)):
+        if again and states.count[i] > 0:
+            continue
+        states.count[i] = candidates_of(plan, grid, x[i], y[i], radius, rules.oneway, i, states)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def viterbi(
-    plan: Plan, near: Grid, far: Grid, arcs: Arcs, table: Table, work: Scratch, states: States, rules: Rules,
+    plan: Plan, arcs: Arcs, table: Table, work: Scratch, states: States, rules: Rules, sigma: float,
     x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], t_in: npt.NDArray[np.int64], t_out: npt.NDArray[np.int64],
-    median: npt.NDArray[np.float32],
-) -> float:  # fmt: skip
-    """Fills `states` for one track; returns its noise in metres."""
+    emit: npt.NDArray[np.float64], order: npt.NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Fills `states` for one track whose candidates are written; `emit` and `order` are work space."""
     n = len(x)
-    for i in range(n):
-        states.count[i] = candidates_of(plan, near, x[i], y[i], near.radius, rules.candidates, i, states)
-        if states.count[i] == 0:
-            states.count[i] = candidates_of(plan, far, x[i], y[i], rules.far_m, rules.candidates, i, states)
-    sigma = noise_of(states, n, rules, median)
-    emit = np.empty(rules.candidates)
     last = -1
     for i in range(n):
         if states.count[i] == 0:
             continue
         for b in range(states.count[i]):
-            emit[b] = _emission(states.off[i, b], sigma, rules.huber)
+            emit[b] = emission(states.off[i, b], sigma, rules.huber)
+            if emit[b] > emit[0] + rules.beam:
+                states.count[i] = b
+                break
         if last < 0:
             _start(states, i, emit)
-        else:
-            straight = np.hypot(x[i] - x[last], y[i] - y[last])
-            gap_s = (t_in[i] - t_out[last]) * 1e-3
-            beta = rules.beta_m + rules.beta_share * straight
-            states.prior[i] = last
-            searched = straight * 1500.0 > table.bound_mm
-            done = _step(plan, arcs, table, work, states, i, last, emit, straight, gap_s, beta, rules, searched)
-            if not done and not searched:
-                done = _step(plan, arcs, table, work, states, i, last, emit, straight, gap_s, beta, rules, True)
-            if not done:
-                _start(states, i, emit)
-            best = states.score[i, 0]
-            for b in range(1, states.count[i]):
-                best = min(best, states.score[i, b])
-            for b in range(states.count[i]):
-                if states.score[i, b] < NOWHERE:
-                    states.score[i, b] -= best
+            last = i
+            continue
+        dx, dy = x[i] - x[last], y[i] - y[last]
+        straight = np.sqrt(dx * dx + dy * dy)
+        top = rules.speed_mps * (t_in[i] - t_out[last]) * 1e-3 + 30.0
+        beta = rules.beta_m + rules.beta_share * straight
+        states.prior[i] = last
+        searched = straight * 1500.0 > table.bound_mm
+        done = False
+        while True:
+            done = _step(plan, arcs, table, work, states, i, last, emit, straight, top, beta, rules, searched, order)
+            if done or searched:
+                break
+            searched = True
+        if not done:
+            _start(states, i, emit)
+        best = states.score[i, 0]
+        for b in range(1, states.count[i]):
+            best = min(best, states.score[i, b])
+        for b in range(states.count[i]):
+            if states.score[i, b] < NOWHERE:
+                states.score[i, b] -= best
         last = i
-    return sigma

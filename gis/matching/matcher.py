@@ -63,7 +63,7 @@ class Matcher:
         self.settings = settings or MatchSettings()
         self.plan = make_plan(graph)
         self._preference = None if preference is None else np.asarray(preference, np.float32)[self.plan.source_seg]
-        self._near = make_grid(self.plan, radius_m=self.settings.near_m, cell_m=self.settings.near_m / 2)
+        self._near = make_grid(self.plan, radius_m=self.settings.near_m, cell_m=self.settings.near_m)
         self._far = make_grid(self.plan, radius_m=self.settings.far_m, cell_m=self.settings.far_m / 2)
         self._paths: dict[bool, tuple[Arcs, Table]] = {}
 
@@ -84,7 +84,7 @@ class Matcher:
         s = self.settings
         return Rules(
             s.candidates, s.far_m, s.sigma_m, s.sigma_floor_m, s.sigma_cap_m, s.sigma_prior, s.beta_m, s.beta_share, s.huber,
-            s.uturn_m, int(s.back_m * 1000), s.speed_mps[mode], s.search_factor, s.search_m, s.oneway_binds[mode],
+            s.uturn_m, int(s.back_m * 1000), s.speed_mps[mode], s.search_factor, s.search_m, s.beam, s.margin, s.oneway_binds[mode],
         )  # fmt: skip
 
     def match(self, fixes: Fixes) -> Passes:
@@ -106,14 +106,7 @@ class Matcher:
             if not wanted.any():
                 continue
             arcs, table = self._paths_for(mode)
-            judge = Judgement(
-                0,
-                int(s.unique_m * 1000),
-                s.unique_share,
-                int(s.pass_s * 1000),
-                int(s.back_m * 1000),
-                s.oneway_binds[mode],
-            )
+            judge = Judgement(0, int(s.unique_m * 1000), s.unique_share, int(s.pass_s * 1000), int(s.back_m * 1000))
             done = 0
             while True:
                 done = run(

@@ -52,16 +52,13 @@ class Table(NamedTuple):
     Attributes:
         bound_mm: no path costlier than this is in the table.
         ptr: int64 (N + 1,).
-        slot: int32 (M, 2), target (-1 where empty) and length in mm.
-        last: int32 (M,), last arc of the path.
-        slack: uint8 (M,), metres by which the next best way is longer, 255 for more.
+        slot: int32 (M, 4), so that a look-up touches one cache line: target (-1 where empty), length in mm, last arc of the path,
+            slack in metres (255 for more).
     """
 
     bound_mm: int
     ptr: npt.NDArray[np.int64]
     slot: npt.NDArray[np.int32]
-    last: npt.NDArray[np.int32]
-    slack: npt.NDArray[np.uint8]
 
 
 class Scratch(NamedTuple):
@@ -106,7 +103,7 @@ def make_arcs(plan: Plan, *, oneway: bool, preference: npt.NDArray[np.float32] |
     return Arcs(*csr(tail, head), *csr(head, tail), length.astype(np.int32), cost, tail, head)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _push(heap: npt.NDArray[np.int64], size: int, key: int) -> int:
     i = size
     while i > 0:
@@ -119,7 +116,7 @@ def _push(heap: npt.NDArray[np.int64], size: int, key: int) -> int:
     return size + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _pop(heap: npt.NDArray[np.int64], size: int) -> int:
     """Removes the least key heap[0]; returns the new size."""
     size -= 1
@@ -139,7 +136,7 @@ def _pop(heap: npt.NDArray[np.int64], size: int) -> int:
     return size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def search(arcs: Arcs, source: int, bound: int, work: Scratch) -> int:
     """Dijkstra from `source` up to cost `bound`; returns how many nodes are settled (in work.settled, cheapest first).
 
@@ -176,7 +173,7 @@ def search(arcs: Arcs, source: int, bound: int, work: Scratch) -> int:
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def sidetrack(arcs: Arcs, node: int, work: Scratch) -> int:
     """Least extra cost of entering a settled node by another arc than the best, not by turning back; FAR where there is none."""
     version = work.state[0] + 1
@@ -199,7 +196,7 @@ def sidetrack(arcs: Arcs, node: int, work: Scratch) -> int:
     return best
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def slot_of(target: int, capacity: int) -> int:
     """First slot to try for a target in a row of that capacity (Fibonacci hashing)."""
     mixed = (np.uint64(target) * np.uint64(2654435769)) & np.uint64(0xFFFFFFFF)
@@ -207,25 +204,21 @@ def slot_of(target: int, capacity: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _build(
-    arcs: Arcs, bound: int, work: Scratch
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+def _build(arcs: Arcs, bound: int, work: Scratch) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
     nodes = len(arcs.out_ptr) - 1
     ptr = np.zeros(nodes + 1, np.int64)
     room = 64 * nodes + 64
-    slot, last, slack = np.full((room, 2), -1, np.int32), np.empty(room, np.int32), np.empty(room, np.uint8)
+    slot = np.full((room, 4), -1, np.int32)
     loose = np.empty(max(nodes, 1), np.int64)
     for source in range(nodes):
         found = search(arcs, source, bound, work)
         capacity = found + (found >> 1) + 1
         base = ptr[source]
         if base + capacity > room:
-            room = max(2 * room, base + capacity)
-            wider = np.full((room, 2), -1, np.int32)
+            room = max(room + (room >> 1), base + capacity)
+            wider = np.full((room, 4), -1, np.int32)
             wider[:base] = slot[:base]
             slot = wider
-            last = np.concatenate((last[:base], np.empty(room - base, np.int32)))
-            slack = np.concatenate((slack[:base], np.empty(room - base, np.uint8)))
         for i in range(found):
             node = work.settled[i]
             loose[node] = FAR
@@ -236,11 +229,10 @@ def _build(
                 k = k + 1 if k + 1 < capacity else 0
             slot[base + k, 0] = node
             slot[base + k, 1] = work.length[node]
-            last[base + k] = work.last[node]
-            slack[base + k] = min(255, loose[node] // 1000)
+            slot[base + k, 2] = work.last[node]
+            slot[base + k, 3] = min(255, loose[node] // 1000)
         ptr[source + 1] = base + capacity
-    end = ptr[nodes]
-    return ptr, slot[:end].copy(), last[:end].copy(), slack[:end].copy()
+    return ptr, slot[: ptr[nodes]].copy()
 
 
 def make_table(arcs: Arcs, *, bound_m: float) -> Table:
@@ -249,7 +241,7 @@ def make_table(arcs: Arcs, *, bound_m: float) -> Table:
     return Table(int(bound_m * 1000), *_build(arcs, int(bound_m * 1000), work))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def find(table: Table, source: int, target: int) -> int:
     """Slot of a pair, -1 where it is not in the table."""
     base = table.ptr[source]

@@ -29,7 +29,8 @@ class Plan(NamedTuple):
         length_mm: int32 (S,).
         node_x, node_y: float64 (N,), metres.
         piece_ptr: int32 (S + 1,), pieces of a segment.
-        piece: float64 (Q, 6), x, y of the first end, x, y of the vector, measure of the first end (mm), measured length (mm).
+        piece: float64 (Q, 8), x, y of the first end, x, y of the vector, measure of the first end (mm), measured length (mm),
+            1 / squared length, and a column that fills the cache line.
         piece_seg: int32 (Q,).
     """
 
@@ -122,7 +123,10 @@ def make_plan(graph: RoadGraph) -> Plan:
     a = np.where(turned, top - nth, base + nth)
     b = np.where(turned, a - 1, a + 1)
     mm_a, mm_b = (np.where(turned, length[seg] - graph.vert_mm[i], graph.vert_mm[i]) for i in (a, b))
-    piece = np.column_stack([x[a], y[a], x[b] - x[a], y[b] - y[a], mm_a, mm_b - mm_a]).astype(np.float64)
+    dx, dy = x[b] - x[a], y[b] - y[a]
+    square = dx * dx + dy * dy
+    inverse = np.divide(1.0, square, out=np.zeros_like(square), where=square > 0)
+    piece = np.column_stack([x[a], y[a], dx, dy, mm_a, mm_b - mm_a, inverse, np.zeros(len(a))]).astype(np.float64)
     return Plan(
         order.astype(np.int32), flip_o, np.where(flip_o, v, u).astype(np.int32), np.where(flip_o, u, v).astype(np.int32),
         oneway[order], length, graph.node_x[node_order].copy(), graph.node_y[node_order].copy(),

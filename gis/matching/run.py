@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from gis.matching.kernel import Rules, States, viterbi
+from gis.matching.kernel import Rules, States, noise_of, seek, viterbi
 from gis.matching.trace import Judgement, Legs, Out, choose, write
 from gis.model import FixFlag
 
@@ -73,16 +73,20 @@ def run(
 ) -> int:  # fmt: skip
     """Matches tracks from number `start` on; returns the first that is not done (out is full), or their number."""
     chosen = np.empty(len(states.count), np.int32)
+    ahead = np.empty((2, rules.candidates), np.float32)
+    emit, rank = np.empty(rules.candidates), np.empty(rules.candidates, np.int64)
     median = np.empty(len(states.count), np.float32)
     for k in range(start, len(begins) - 1):
         if not wanted[k]:
             continue
         a, b = begins[k], begins[k + 1]
-        viterbi(plan, near, far, arcs, table, work, states, rules, x[a:b], y[a:b], t_in[a:b], t_out[a:b], median)
-        choose(states, b - a, chosen)
-        mine = Judgement(gap_ms[k], judge.unique_mm, judge.unique_share, judge.pass_ms, judge.back_mm, judge.oneway)
+        seek(plan, near, near.radius, False, states, rules, x[a:b], y[a:b])
+        seek(plan, far, rules.far_m, True, states, rules, x[a:b], y[a:b])
+        sigma = noise_of(states, b - a, rules, median)
+        viterbi(plan, arcs, table, work, states, rules, sigma, x[a:b], y[a:b], t_in[a:b], t_out[a:b], emit, rank)
+        choose(states, b - a, chosen, ahead)
+        mine = Judgement(gap_ms[k], judge.unique_mm, judge.unique_share, judge.pass_ms, judge.back_mm)
         if not write(
-            plan,
             arcs,
             table,
             work,

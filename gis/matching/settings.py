@@ -27,19 +27,21 @@ class MatchSettings:
         seen_gap_s, seen_factor: a stretch is seen where the gap between fixes is at most
             max(seen_gap_s, seen_factor × the device's median interval) …
         unique_m, unique_share: … and no other way between them is longer by less than unique_m + unique_share × its length.
+        beam: histories that are dearer than the best by so many nats are given up, and candidates likewise.
+        margin: pairs dearer than the best by less than so many nats are kept for the confidence.
         pass_s: a pass that lasts longer is cut at a fix, so that times inside it stay true.
     """
 
     oneway_binds: tuple[bool, bool, bool] = (False, False, True)
-    candidates: int = 8
+    candidates: int = 12
     near_m: float = 50.0
     far_m: float = 200.0
     sigma_m: float = 8.0
     sigma_floor_m: float = 4.0
     sigma_cap_m: float = 40.0
     sigma_prior: float = 8.0
-    beta_m: float = 6.0
-    beta_share: float = 0.05
+    beta_m: float = 4.0
+    beta_share: float = 0.0
     huber: float = 3.0
     uturn_m: float = 60.0
     back_m: float = 30.0
@@ -51,4 +53,6 @@ class MatchSettings:
     seen_factor: float = 3.0
     unique_m: float = 10.0
     unique_share: float = 0.1
+    beam: float = 14.0
+    margin: float = 4.0
     pass_s: float = 300.0

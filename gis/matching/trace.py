@@ -16,8 +16,6 @@ from gis.matching.paths import FAR, Arcs, Scratch, Table, find, search, sidetrac
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from gis.matching.plan import Plan
-
 IDLE_MS = 60_000  # a pause of this length ends a pass, so that times inside passes stay true
 
 
@@ -55,7 +53,6 @@ class Judgement(NamedTuple):
     unique_share: float
     pass_ms: int
     back_mm: int
-    oneway: bool
 
 
 def make_out(rows: int) -> Out:
@@ -75,9 +72,13 @@ def make_legs(rows: int) -> Legs:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
-def choose(states: States, n: int, chosen: npt.NDArray[np.int32]) -> None:
-    """Writes the candidate of every fix on the cheapest sequence, -1 where a fix has none."""
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def choose(states: States, n: int, chosen: npt.NDArray[np.int32], ahead: npt.NDArray[np.float32]) -> None:
+    """Writes the candidate of every fix on the cheapest sequence, -1 where a fix has none.
+
+    Then replaces every score by its margin: how much dearer the cheapest whole sequence through that state is than the cheapest of all
+    (max-marginals, from a pass backwards over the pairs kept). `ahead` is work space of two rows.
+    """
     chosen[:n] = -1
     i = n - 1
     while i >= 0:
@@ -89,16 +90,30 @@ def choose(states: States, n: int, chosen: npt.NDArray[np.int32]) -> None:
             if states.score[i, b] < states.score[i, best]:
                 best = b
         b = best
+        for c in range(states.count[i]):
+            ahead[0, c] = 0.0
         while True:
             chosen[i] = b
             before = np.int32(states.back[i, b])
             if before < 0:
                 break
-            i, b = states.prior[i], before
+            j = states.prior[i]
+            least = NOWHERE
+            for a in range(states.count[j]):
+                through = NOWHERE
+                for c in range(states.count[i]):
+                    through = min(through, states.pair[i, a, c] + ahead[0, c])
+                ahead[1, a] = through
+                least = min(least, through)
+            for a in range(states.count[j]):
+                margin = ahead[1, a] - least
+                ahead[0, a] = min(NOWHERE, margin - states.score[j, a])
+                states.score[j, a] = margin
+            i, b = j, before
         i -= 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _leg(legs: Legs, seg: int, a: int, b: int) -> None:
     if a == b:
         return
@@ -107,7 +122,7 @@ def _leg(legs: Legs, seg: int, a: int, b: int) -> None:
     legs.size[0] = k + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _path(
     arcs: Arcs, table: Table, work: Scratch, searched: bool, source: int, target: int, bound: int, legs: Legs
 ) -> int:
@@ -125,9 +140,9 @@ def _path(
             n += 1
     else:
         k = find(table, source, target)
-        slack = np.int64(FAR) if table.slack[k] == 255 else np.int64(table.slack[k]) * 1000
+        slack = np.int64(FAR) if table.slot[k, 3] == 255 else np.int64(table.slot[k, 3]) * 1000
         while True:
-            arc = table.last[k]
+            arc = table.slot[k, 2]
             legs.arcs[n] = arc
             n += 1
             node = arcs.tail[arc]
@@ -143,61 +158,97 @@ def _path(
     return slack
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _between(table: Table, source: int, target: int) -> int:
+    """Length of the path between two nodes by the table, FAR where it has none."""
+    if source == target:
+        return 0
+    k = find(table, source, target)
+    return np.int64(table.slot[k, 1]) if k >= 0 else np.int64(FAR)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _rival(
-    plan: Plan, table: Table, judge: Judgement, s: int, pos_s: int, r: int, pos_r: int, way: int, length: int
-) -> int:  # fmt: skip
+    table: Table, judge: Judgement, states: States, j: int, a: int, i: int, b: int, way: int, length: int
+) -> int:
     """How much longer the best route is that leaves or enters by another end; FAR where the table has none."""
     best = np.int64(FAR)
-    len_s, len_r = plan.length_mm[s], plan.length_mm[r]
+    limit = length + judge.unique_mm + judge.unique_share * length
     for other in range(4):
         way_out, way_in = other >> 1, other & 1
-        if other == way:
+        if (
+            other == way
+            or not states.gate[j, a] & (2 if way_out else 1)
+            or not states.gate[i, b] & (8 if way_in else 4)
+        ):
             continue
-        if judge.oneway and (
-            (plan.oneway[s] > 0 and way_out == 0) or (plan.oneway[s] < 0 and way_out == 1)
-            or (plan.oneway[r] > 0 and way_in == 1) or (plan.oneway[r] < 0 and way_in == 0)
-        ):  # fmt: skip
+        source = states.node_v[j, a] if way_out else states.node_u[j, a]
+        target = states.node_v[i, b] if way_in else states.node_u[i, b]
+        rest = (states.to_v[j, a] if way_out else states.to_u[j, a]) + (
+            states.to_v[i, b] if way_in else states.to_u[i, b]
+        )
+        if rest >= limit:
             continue
-        source = plan.seg_v[s] if way_out else plan.seg_u[s]
-        target = plan.seg_v[r] if way_in else plan.seg_u[r]
-        rest = (len_s - pos_s if way_out else pos_s) + (len_r - pos_r if way_in else pos_r)
-        if rest >= length + judge.unique_mm + judge.unique_share * length:
+        d = np.int64(_between(table, source, target))
+        if d == FAR or rest + d >= limit:
             continue
-        d = np.int64(0)
-        if source != target:
-            k = find(table, source, target)
-            if k < 0:
-                continue
-            d = np.int64(table.slot[k, 1])
         # through the chosen ends and back again: no other way
         if way_out != way >> 1:
-            back = plan.seg_u[s] if way_out else plan.seg_v[s]
-            k = find(table, back, target) if back != target else -1
-            through = np.int64(0) if back == target else (np.int64(table.slot[k, 1]) if k >= 0 else np.int64(FAR))
-            if through != FAR and d >= through + len_s:
+            through = np.int64(_between(table, states.node_u[j, a] if way_out else states.node_v[j, a], target))
+            if through != FAR and d >= through + states.to_u[j, a] + states.to_v[j, a]:
                 continue
         if way_in != way & 1:
-            front = plan.seg_u[r] if way_in else plan.seg_v[r]
-            k = find(table, source, front) if source != front else -1
-            through = np.int64(0) if source == front else (np.int64(table.slot[k, 1]) if k >= 0 else np.int64(FAR))
-            if through != FAR and d >= through + len_r:
+            through = np.int64(_between(table, source, states.node_u[i, b] if way_in else states.node_v[i, b]))
+            if through != FAR and d >= through + states.to_u[i, b] + states.to_v[i, b]:
                 continue
         best = min(best, rest + d - length)
     return best
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _turn_back(out: Out, begin: int, seg: int, a: int, b: int, leave: int, last: int, back_mm: int) -> bool:
+    """Takes back a short move against the direction before and after it (noise); False where the last pass is none."""
+    k = out.size[0] - 1
+    if k < begin or out.seg[k] != seg or out.to_mm[k] != a:
+        return False
+    f = out.from_mm[k]
+    if abs(a - f) > back_mm or (a > f) == (b > a):
+        return False
+    along = (
+        k > begin
+        and out.seg[k - 1] == seg
+        and out.to_mm[k - 1] == f
+        and (out.to_mm[k - 1] > out.from_mm[k - 1]) == (b > a)
+    )
+    if not along and k > begin:
+        return False
+    over = (b - f) if b > a else (f - b)
+    if over == 0:
+        if not along:
+            return False
+        out.size[0] = k
+        out.leave[k - 1], out.last[k - 1] = leave, last
+    elif over > 0 and along:
+        out.size[0] = k
+        out.to_mm[k - 1], out.leave[k - 1], out.last[k - 1] = b, leave, last
+    else:
+        out.to_mm[k], out.leave[k], out.last[k] = b, leave, last
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _append(
-    out: Out, seg: int, a: int, b: int, enter: int, leave: int, track: int, first: int, last: int, seen: bool, sure: float,
-    pass_ms: int, joined: bool,
+    out: Out, begin: int, seg: int, a: int, b: int, enter: int, leave: int, track: int, first: int, last: int, seen: bool,
+    sure: float, judge: Judgement,
 ) -> None:  # fmt: skip
     """Adds a stretch, to the pass before it where it goes on in the same direction."""
+    if _turn_back(out, begin, seg, a, b, leave, last, judge.back_mm):
+        return
     k = out.size[0] - 1
     if (
-        joined and k >= 0 and out.track[k] == track and out.seg[k] == seg and out.to_mm[k] == a and out.seen[k] == seen
+        k >= begin and out.seg[k] == seg and out.to_mm[k] == a and out.seen[k] == seen
         and (out.to_mm[k] > out.from_mm[k]) == (b > a)
-        and enter - out.leave[k] < IDLE_MS and leave - out.enter[k] <= pass_ms
+        and enter - out.leave[k] < IDLE_MS and leave - out.enter[k] <= judge.pass_ms
     ):  # fmt: skip
         old, new = abs(out.to_mm[k] - out.from_mm[k]), abs(b - a)
         out.sure[k] = (out.sure[k] * old + sure * new) / (old + new)
@@ -209,67 +260,68 @@ def _append(
     out.size[0] = k + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _sure(states: States, chosen: npt.NDArray[np.int32], i: int, j: int, k: int) -> float:
-    """Probability that fix i lies on its chosen segment or its neighbours on the route, against its other candidates."""
+    """Probability that fix i lies on its chosen segment or its neighbours on the route, against its other candidates.
+
+    Scores are margins here; a node is no rival of the segments that end in it.
+    """
     c = chosen[i]
-    mine = states.score[i, c]
     total = 1.0
     for b in range(states.count[i]):
+        margin = states.score[i, b]
+        if b == c or margin > 12.0:
+            continue
         s = states.seg[i, b]
-        if b == c or states.score[i, b] >= NOWHERE:
+        if s < 0:
+            node = states.node_u[i, b]
+            if node == states.node_u[i, c] or node == states.node_v[i, c]:
+                continue
+        elif (j >= 0 and s == states.seg[j, chosen[j]]) or (k >= 0 and s == states.seg[k, chosen[k]]):
             continue
-        if (j >= 0 and s == states.seg[j, chosen[j]]) or (k >= 0 and s == states.seg[k, chosen[k]]):
-            continue
-        total += np.exp(min(20.0, mine - states.score[i, b]))
+        total += np.exp(-margin)
     return 1.0 / total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _transition(
-    plan: Plan, arcs: Arcs, table: Table, work: Scratch, states: States, rules: Rules, judge: Judgement, legs: Legs,
-    i: int, b: int, straight: float, cursor: npt.NDArray[np.int64],
+    arcs: Arcs, table: Table, work: Scratch, states: States, rules: Rules, judge: Judgement, legs: Legs,
+    j: int, a: int, i: int, b: int, straight: float,
 ) -> int:  # fmt: skip
-    """Legs from the cursor (segment, position, direction) to candidate b of fix i; returns the slack in mm, moves the cursor."""
+    """Legs from candidate a of fix j to candidate b of fix i; returns the slack in mm."""
     legs.size[0] = 0
-    seg, pos, toward = cursor[0], cursor[1], cursor[2]
-    way, target = np.int64(states.way[i, b]), np.int64(states.pos[i, b])
+    way = np.int64(states.way[i, b])
     if way == SAME:
-        moved = target - pos
-        one = plan.oneway[seg] if judge.oneway else 0
-        back = (toward != 0 and moved * toward < 0) or (one != 0 and moved * one < 0)
-        if moved != 0 and not (back and (abs(moved) <= judge.back_mm or one != 0)):
-            _leg(legs, seg, pos, target)
-            cursor[1], cursor[2] = target, (1 if moved > 0 else -1)
+        _leg(legs, states.seg[j, a], states.to_u[j, a], states.to_u[i, b])
         return FAR
     searched = way >= SEARCHED
     turn = (way - SEARCHED if searched else way) - ROUTE
     way_out, way_in = turn >> 1, turn & 1
-    r = states.seg[i, b]
-    source = plan.seg_v[seg] if way_out else plan.seg_u[seg]
-    node = plan.seg_v[r] if way_in else plan.seg_u[r]
-    _leg(legs, seg, pos, plan.length_mm[seg] if way_out else 0)
+    source = states.node_v[j, a] if way_out else states.node_u[j, a]
+    target = states.node_v[i, b] if way_in else states.node_u[i, b]
+    if states.seg[j, a] >= 0:
+        _leg(legs, states.seg[j, a], states.to_u[j, a], states.to_u[j, a] + states.to_v[j, a] if way_out else 0)
     bound = int(1000 * (rules.search_factor * straight + rules.search_m))
-    slack = np.int64(_path(arcs, table, work, searched, source, node, bound, legs))
-    _leg(legs, r, plan.length_mm[r] if way_in else 0, target)
+    slack = np.int64(_path(arcs, table, work, searched, source, target, bound, legs))
+    if states.seg[i, b] >= 0:
+        _leg(legs, states.seg[i, b], states.to_u[i, b] + states.to_v[i, b] if way_in else 0, states.to_u[i, b])
     length = np.int64(0)
     for k in range(legs.size[0]):
         length += abs(legs.to_mm[k] - legs.from_mm[k])
-    slack = min(slack, np.int64(_rival(plan, table, judge, seg, pos, r, target, turn, length)))
-    cursor[0], cursor[1], cursor[2] = r, target, (-1 if way_in else 1)
-    return slack
+    if states.seg[j, a] < 0 and states.seg[i, b] < 0:
+        return slack
+    return min(slack, np.int64(_rival(table, judge, states, j, a, i, b, turn, length)))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def write(
-    plan: Plan, arcs: Arcs, table: Table, work: Scratch, states: States, rules: Rules, judge: Judgement, legs: Legs,
+    arcs: Arcs, table: Table, work: Scratch, states: States, rules: Rules, judge: Judgement, legs: Legs,
     chosen: npt.NDArray[np.int32], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64],
     t_in: npt.NDArray[np.int64], t_out: npt.NDArray[np.int64], track: int, out: Out,
 ) -> bool:  # fmt: skip
     """Appends the passes of one track; False where `out` is full (then nothing of the track is kept)."""
     begin = out.size[0]
-    cursor = np.zeros(3, np.int64)
-    last, before = -1, -1
+    last = -1
     sure_last = 1.0
     for i in range(len(x)):
         b = chosen[i]
@@ -280,11 +332,11 @@ def write(
             after += 1
         sure = _sure(states, chosen, i, last, after if after < len(x) else -1)
         if last < 0 or states.back[i, b] < 0:
-            cursor[0], cursor[1], cursor[2] = states.seg[i, b], states.pos[i, b], 0
             last, sure_last = i, sure
             continue
-        straight = np.hypot(x[i] - x[last], y[i] - y[last])
-        slack = np.int64(_transition(plan, arcs, table, work, states, rules, judge, legs, i, b, straight, cursor))
+        dx, dy = x[i] - x[last], y[i] - y[last]
+        straight = np.sqrt(dx * dx + dy * dy)
+        slack = np.int64(_transition(arcs, table, work, states, rules, judge, legs, last, chosen[last], i, b, straight))
         count, total = legs.size[0], np.int64(0)
         for k in range(count):
             total += abs(legs.to_mm[k] - legs.from_mm[k])
@@ -293,17 +345,17 @@ def write(
             return False
         gap = t_in[i] - t_out[last]
         seen = gap <= judge.gap_ms and slack >= judge.unique_mm + judge.unique_share * total
-        beta = rules.beta_m + rules.beta_share * straight
-        p = min(sure, sure_last) / (1.0 + np.exp(-min(slack * 1e-3 / beta, 40.0)))
+        p = min(sure, sure_last)
+        if slack < FAR:
+            p /= 1.0 + np.exp(-min(slack * 1e-3 / (rules.beta_m + rules.beta_share * straight), 40.0))
         done = np.int64(0)
         for k in range(count):
             enter = t_out[last] + (gap * done + total // 2) // total
             done += abs(legs.to_mm[k] - legs.from_mm[k])
             leave = t_out[last] + (gap * done + total // 2) // total
             _append(
-                out, legs.seg[k], legs.from_mm[k], legs.to_mm[k], enter, leave, track, t_out[last], t_in[i], seen, p,
-                judge.pass_ms, out.size[0] > begin,
+                out, begin, legs.seg[k], legs.from_mm[k], legs.to_mm[k], enter, leave, track, t_out[last], t_in[i], seen, p,
+                judge,
             )  # fmt: skip
-        before = last
         last, sure_last = i, sure
-    return before >= -1
+    return True
