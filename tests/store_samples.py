@@ -75,8 +75,8 @@ def record(table, rows, *, source="src", path="data/a.csv", sha256="0" * 64):
 
 
 def grids(ids, *, level="central", name="格"):
-    """Work grids, one unit square a letter."""
-    shapes = [shapely.box(i, 0, i + 1, 1) for i in range(len(ids))]
+    """Work grids, one strip a letter."""
+    shapes = [shapely.box(i / 100, 0, (i + 1) / 100, 1) for i in range(len(ids))]
     columns = {
         "grid_id": list(ids),
         "name": [name] * len(ids),

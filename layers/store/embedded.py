@@ -81,7 +81,11 @@ class EmbeddedStore(Ledgers):
         self.positions: PositionStore = EmbeddedPositions(self)
         self._checked = False
         if (folder / CATALOGUE).exists():
-            self._check()
+            try:
+                self._check()
+            except BaseException:
+                self.close()
+                raise
 
     # --- versions ---
     def _check(self) -> bool:

@@ -69,7 +69,11 @@ class PostgresStore(Ledgers):
         )
         self.positions: PositionStore = PostgresPositions(self)
         self._checked = False
-        self._check()
+        try:
+            self._check()
+        except BaseException:
+            self.close()
+            raise
 
     # --- versions ---
     def _check(self) -> bool:
@@ -106,6 +110,8 @@ class PostgresStore(Ledgers):
                     sa.text("SELECT to_regnamespace(:n) IS NOT NULL"), {"n": f'"{self.schema}"'}
                 ).scalar_one():
                     conn.execute(sa.schema.CreateSchema(self.schema))
+            self.engine.dispose()  # SQLAlchemy remembers the default schema, which may be there only since now
+            self.engine = self._make_engine()
             with self._transaction() as conn:
                 schema.upgrade(conn)
                 zone = ensure_meta(conn, "timezone", self.zone.key)
@@ -248,7 +254,7 @@ def fetch_packed(
 def _parsed(url: str) -> sa.URL:
     try:
         return sa.make_url(url.replace("postgres://", "postgresql://", 1))
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:
         raise wrong_url() from error
 
 
