@@ -167,7 +167,8 @@ def _policy_class(frame: gpd.GeoDataFrame, source: Source, context: Context) -> 
     unknown = {str(c): int(n) for c, n in counts.items() if c not in classes}
     if unknown and rest is None:
         raise InputError(_unmapped(unknown, source, context))
-    return frame["source_class"].map(lambda c: None if c is None else classes.get(c, rest)).astype("object")
+    found = [None if c is None else classes.get(c, rest) for c in frame["source_class"]]
+    return pd.Series(found, index=frame.index, dtype="object")
 
 
 def _unmapped(unknown: dict[str, int], source: Source, context: Context) -> Fault:
