@@ -102,7 +102,7 @@ def index_handler(desk: Desk, assets: Assets, pages: Sequence[Page], app: Callab
         url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         token = set_current_request(request)
         try:
-            text = index_html(desk, pages, app().index(), url, assets.url("app.css"))
+            text = index_html(desk, pages, app().index(), url, assets)
         finally:
             reset_current_request(token)
         found = any(page.takes(request.url.path) for page in pages)

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     import dash
     from dash.development.base_component import Component
 
+    from dashboards.api import Assets
     from dashboards.context import Desk, View, Visit
     from dashboards.pages import Page
 
 INDEX = """<!DOCTYPE html>
 <html lang="__LANG__" data-theme="__THEME__">
-<head>{%metas%}<title>__TITLE__</title><link rel="icon" href="data:,"><link rel="stylesheet" href="__CSS__">{%css%}</head>
+<head>{%metas%}<title>__TITLE__</title><link rel="icon" href="data:,">__ASSETS__{%css%}</head>
 <body><a class="skip" href="#page">__SKIP__</a>__BAR__{%app_entry%}
 <footer class="visually-hidden">{%config%}{%scripts%}{%renderer%}</footer></body></html>"""
 
@@ -60,18 +61,19 @@ def top_bar(view: View, visit: Visit, pages: Sequence[Page], url: str, csrf: str
 <button class="bar-button" type="submit">{t("shell.sign_out")}</button></form></div></header>"""
 
 
-def index_html(desk: Desk, pages: Sequence[Page], html_text: str, url: str, css: str) -> str:
+def index_html(desk: Desk, pages: Sequence[Page], html_text: str, url: str, assets: Assets) -> str:
     """The index with the visitor's language, theme and bar filled in."""
     visit = desk.visit()
     view = desk.view()
     session = visit.session
     csrf = desk.sessions.csrf(session.sid) if session else ""
     page = next((p for p in pages if p.takes(url.partition("?")[0])), None)
+    links = f'<link rel="stylesheet" href="{assets.url("app.css")}"><link rel="modulepreload" href="{assets.url("map.js")}">'
     title = f"{view.t(page.title)} · {view.t('shell.product')}" if page else view.t("shell.product_long")
     return (
         html_text.replace("__LANG__", "zh-CN" if view.lang == "zh" else "en")
         .replace("__THEME__", visit.theme)
-        .replace("__CSS__", css)
+        .replace("__ASSETS__", links)
         .replace("__SKIP__", view.t("shell.skip"))
         .replace("__TITLE__", escape(title))
         .replace("__BAR__", top_bar(view, visit, pages, url, csrf))

@@ -83,7 +83,7 @@ class Server:
                 if httpx.get(f"{self.url}/healthz").status_code == 200:
                     return self
             time.sleep(0.05)
-        raise AssertionError("the server did not start")
+        return pytest.fail("the server did not start")
 
     def stop(self) -> None:
         self._server.should_exit = True
