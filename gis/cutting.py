@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_CELLS = 200_000
 _POLYGON = 3  # GEOS id
+_REACH_M = 1.0
 
 
 def cut_cells(
@@ -86,14 +87,30 @@ def _hexagons(bounds: npt.NDArray[np.float64], cell_m: float) -> Geometries:
 def cut_along_roads(boundary: shapely.Geometry, roads: Geometries, *, min_area_m2: float) -> Geometries:
     """Blocks between roads: boundary and roads noded together and polygonised; blocks under `min_area_m2` are joined to a neighbour.
 
-    Roads that end inside a block cut nothing. Returns polygons from north to south, then west to east.
+    Roads that end inside a block cut nothing; one that ends within a metre of another road or the boundary is taken to reach it.
+    Returns polygons from north to south, then west to east.
     """
     lines = roads[~shapely.is_empty(roads) & (shapely.length(roads) > 0)]
-    noded = shapely.node(shapely.union_all(np.concatenate([lines, [shapely.boundary(boundary)]]), grid_size=0.001))
+    parts = [
+        lines,
+        _reaches(lines, first=0, second=1),
+        _reaches(lines, first=-1, second=-2),
+        [shapely.boundary(boundary)],
+    ]
+    noded = shapely.node(shapely.union_all(np.concatenate(parts), grid_size=0.001))
     blocks = _polygons(shapely.get_parts(shapely.polygonize(shapely.get_parts(noded))))
     shapely.prepare(boundary)
     kept = blocks[shapely.contains_properly(boundary, shapely.point_on_surface(blocks))]
     return _ordered(join_slivers(kept, min_area_m2=min_area_m2))
+
+
+def _reaches(lines: Geometries, *, first: int, second: int) -> Geometries:
+    """Stubs of a metre that lengthen lines beyond one end, in the direction of their last two vertices."""
+    end, before = (shapely.get_coordinates(shapely.get_point(lines, at)) for at in (first, second))
+    length = np.hypot(*(end - before).T)
+    end, before, length = end[length > 0], before[length > 0], length[length > 0]
+    beyond = end + (end - before) / length[:, None] * _REACH_M
+    return np.asarray(shapely.linestrings(np.stack([end, beyond], axis=1)), dtype=object)
 
 
 def join_slivers(cells: Geometries, *, min_area_m2: float) -> Geometries:
