@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gis.crew import Crew
     from gis.model import Fixes
-    from gis.standard import Standard
+    from gis.standard import DensityRule, Standard, Zone
 
 _GEOD = pyproj.Geod(ellps="GRS80")
 _M2_PER_KM2 = 1e6
@@ -60,7 +60,7 @@ class _Parts:
     names: list[str]
     zones: list[str]
     towns: list[str]
-    shapes: list[shapely.Geometry]
+    shapes: Sequence[shapely.Geometry]
     area: npt.NDArray[np.float64]
     zone_area: list[dict[str, float]]
 
@@ -78,8 +78,8 @@ def density(
     """Contract `density`.
 
     Persons are those with a role of the density rules. *Allocated*: named for a work grid (split evenly among several), else counted for
-    their town. *On duty*: allocated persons weighted by the share of their watch hours that they were not on leave. *Present*: time-averaged
-    number of them in the area within duty time, from positions (each fix holds until the next, at most for the silence limit).
+    their town. *On duty*: allocated persons weighted by the share of their watch hours that they were not on leave. *Present*: their
+    time-averaged number in the area within duty time, from positions (each fix holds until the next, at most for the silence limit).
 
     Args:
         crew: the roster of the day with silences.
@@ -160,19 +160,19 @@ def _parts(work_grids: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> _Parts:
             for z, o in overlay.items()
             if o is not None and not o.is_empty
         }
-        held.append(cut | {"": max(0.0, whole - sum(cut.values()))} if not cut else cut)
+        held.append(cut or {"": whole})
     ids = column_text(towns, "area_id") if len(towns) else []
     names = [n or i for n, i in zip(column_text(towns, "name"), ids, strict=True)] if len(towns) else []
     zones = [next(iter(h)) if len(h) == 1 else "mixed" for h in held]
     return _Parts("town", ids, names, zones, ids, shapes, area, held)
 
 
-def _required(zones: Mapping[str, float], rules: Mapping[str, object], standard: Standard) -> float:
+def _required(zones: Mapping[str, float], rules: Mapping[Zone, DensityRule], standard: Standard) -> float:
     """Sum of area / figure over the zones; an area without a zone is taken as the standard assumes."""
     total = 0.0
     for zone, km2 in zones.items():
-        rule = rules.get(zone or standard.density.unzoned.value)
-        total += km2 / rule.km2_per_person if rule is not None else 0.0  # type: ignore[attr-defined]
+        rule = rules.get(zone or standard.density.unzoned.value)  # type: ignore[call-overload]  # a name that is no zone has no rule
+        total += km2 / rule.km2_per_person if rule is not None else 0.0
     return total
 
 

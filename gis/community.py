@@ -1,0 +1,287 @@
+"""Community cadence: small patrol every half day, large every two days, full every week, from tracks and check-ins."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyproj
+import shapely
+from scipy.spatial import cKDTree
+
+from gis import coverage
+from gis.answerable import complete_exceptions, entries_by_target, of_roles
+from gis.calendar import community_windows, intersect, total_ms, union
+from gis.coverage import COUNTS, SLOW
+from gis.crew import column_ms, column_text, entitled_time, overlap_ms
+from gis.frequency import stamp
+from gis.rounds import whole_day
+from gis.strokes import network_cells, strokes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    import geopandas as gpd
+    import numpy.typing as npt
+
+    from gis.calendar import Interval
+    from gis.crew import Crew
+    from gis.model import Passes
+    from gis.network.model import Network
+    from gis.standard import CommunityRule, Standard
+
+    I8 = npt.NDArray[np.int64]
+
+MUSTS = ("key_point", "back_street", "hot_area")
+_SELF = ""  # the grid itself, where a cadence owes no named place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """One place that must be visited; each sample is the set of cells from which it is seen, and `need` samples make a visit."""
+
+    place_id: str
+    name: str
+    kind: str
+    samples: tuple[frozenset[int], ...]
+    need: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Evidence:
+    """What was seen: times at which each cell was passed, and times of check-ins by place."""
+
+    cells: Mapping[int, list[int]]
+    checkins: Mapping[str, list[int]]
+
+
+def community_cadence(
+    network: Network,
+    history: Sequence[tuple[Passes, Crew]],
+    standard: Standard,
+    day: date,
+    zone: ZoneInfo,
+    *,
+    community_grids: gpd.GeoDataFrame,
+    areas: gpd.GeoDataFrame,
+    checkins: pd.DataFrame,
+    exceptions: pd.DataFrame,
+) -> pd.DataFrame:
+    """Contract `community_windows`: every window of every cadence that touches the day.
+
+    A place counts as visited by a check-in there or by a track within `measure.place_reach_m` (of a back street: along
+    `measure.full_patrol_share` of it). A cadence that owes a grid no named place asks for any visit to the grid. Windows that end after
+    the day are *open* unless complete already.
+
+    Args:
+        network: for tracks.
+        history: passes and crew of the days that the windows reach back to (`gis.calendar.days_needed`), the day itself last.
+        standard: cadences and musts.
+        day: local day.
+        zone: local time zone.
+        community_grids: contract.
+        areas: contract; kinds key_point, back_street, hot_area.
+        checkins: contract, of those days.
+        exceptions: contract.
+    """
+    if not len(community_grids) or not standard.community_rules():
+        return _frame([])
+    grids = column_text(community_grids, "grid_id")
+    places, of_grid, ground = _places(network, standard, community_grids, areas)
+    rows: list[tuple[object, ...]] = []
+    for rule_id, rule in standard.community_rules().items():
+        evidence = _evidence(network, history, standard, checkins, rule)
+        for g, grid in enumerate(grids):
+            due = [p for p in (places[i] for i in of_grid[g]) if p.kind in rule.musts]
+            for window in community_windows(rule.cadence, day, zone, standard.community):
+                rows.append(
+                    _judge(grid, rule_id, rule, window, due, ground[g], evidence, history[-1][1], standard, exceptions)
+                )
+    return _frame(rows)
+
+
+def cell_points(network: Network, standard: Standard) -> tuple[coverage.Cells, npt.NDArray[np.float64]]:
+    """The cells of the network and the coordinates (C, 2) of their centres, in metres of the network's CRS."""
+    cells = network_cells(network, standard)
+    s = cells.segment
+    begin = network.seg_measure_from_mm[s].astype(np.int64)
+    span = np.abs(network.seg_measure_to_mm[s].astype(np.int64) - begin)
+    at = np.abs(cells.centre_mm - begin) * network.graph.seg_length_mm[s] // np.maximum(span, 1)
+    graph = network.graph
+    owner = np.repeat(np.arange(graph.segment_count), np.diff(graph.vert_ptr))
+    key = owner.astype(np.int64) << 32 | graph.vert_mm
+    i = np.searchsorted(key, s.astype(np.int64) << 32 | at, side="right") - 1
+    i = np.minimum(i, graph.vert_ptr[s + 1].astype(np.int64) - 2)
+    length = np.maximum(graph.vert_mm[i + 1] - graph.vert_mm[i], 1)
+    part = np.clip((at - graph.vert_mm[i]) / length, 0.0, 1.0)
+    x = graph.vert_x[i] + (graph.vert_x[i + 1] - graph.vert_x[i]) * part
+    y = graph.vert_y[i] + (graph.vert_y[i + 1] - graph.vert_y[i]) * part
+    return cells, np.stack([x, y], axis=1)
+
+
+def _places(
+    network: Network, standard: Standard, grids: gpd.GeoDataFrame, areas: gpd.GeoDataFrame
+) -> tuple[list[_Place], list[list[int]], list[frozenset[int]]]:
+    """The places, those of each grid (by `parent_id`, else by position), and the cells of each grid."""
+    _, points = cell_points(network, standard)
+    tree = cKDTree(points) if len(points) else None
+    to_metric = pyproj.Transformer.from_crs(4326, network.graph.crs, always_xy=True)
+    ids = column_text(grids, "grid_id")
+    place_of = {g: i for i, g in enumerate(ids)}
+    shapes = [shapely.make_valid(shapely.force_2d(g)) for g in grids.geometry]
+    named = areas[areas["kind"].isin(MUSTS)] if len(areas) else areas
+    places: list[_Place] = []
+    of_grid: list[list[int]] = [[] for _ in ids]
+    rows = zip(
+        column_text(named, "area_id"), column_text(named, "name"), column_text(named, "kind"), column_text(named, "parent_id"),
+        named.geometry if len(named) else [], strict=True,
+    )  # fmt: skip
+    index = shapely.STRtree(shapes)
+    for area_id, name, kind, parent, shape in rows:
+        metric = shapely.transform(
+            shapely.force_2d(shape), lambda c: np.stack(to_metric.transform(c[:, 0], c[:, 1]), axis=1)
+        )
+        places.append(_place(area_id, name or area_id, kind, metric, tree, standard))
+        home = (
+            [place_of[parent]]
+            if parent in place_of
+            else index.query(shapely.point_on_surface(shape), predicate="intersects").tolist()
+        )
+        if home:
+            of_grid[min(home)].append(len(places) - 1)
+    segment_grid = np.array(column_text(network.segments, "community_grid_id"), dtype=object)
+    owner = segment_grid[network_cells(network, standard).segment] if len(points) else np.zeros(0, dtype=object)
+    codes = pd.Series(owner).map(place_of).fillna(-1).to_numpy(dtype=np.int64)
+    order = np.argsort(codes, kind="stable")
+    cut = np.searchsorted(codes[order], np.arange(len(ids) + 1))
+    ground = [frozenset(order[cut[g] : cut[g + 1]].tolist()) for g in range(len(ids))]
+    return places, of_grid, ground
+
+
+def _place(
+    area_id: str, name: str, kind: str, shape: shapely.Geometry, tree: cKDTree | None, standard: Standard
+) -> _Place:
+    reach, step = standard.measure.place_reach_m.value, standard.measure.cell_m.value
+    if tree is None:
+        return _Place(area_id, name, kind, (frozenset(),), 1)
+    if kind == "back_street":
+        line = shape if shapely.get_dimensions(shape) == 1 else shapely.boundary(shape)
+        count = max(1, round(shapely.length(line) / step))
+        shares: Any = (np.arange(count) + 0.5) / count
+        at = shapely.line_interpolate_point(line, shares, normalized=True)  # type: ignore[arg-type]  # a point per share
+        near = tree.query_ball_point(shapely.get_coordinates(at), reach)
+        samples = tuple(frozenset(n) for n in near)
+        return _Place(
+            area_id, name, kind, samples, int(np.ceil(standard.measure.full_patrol_share.value * len(samples) - 1e-9))
+        )
+    x0, y0, x1, y1 = shapely.bounds(shape)
+    radius = float(np.hypot(x1 - x0, y1 - y0)) / 2 + reach
+    near = np.array(sorted(tree.query_ball_point([(x0 + x1) / 2, (y0 + y1) / 2], radius)), dtype=np.int64)
+    inside = near[shapely.distance(shapely.points(tree.data[near]), shape) <= reach] if len(near) else near
+    return _Place(area_id, name, kind, (frozenset(inside.tolist()),), 1)
+
+
+def _evidence(
+    network: Network, history: Sequence[tuple[Passes, Crew]], standard: Standard, checkins: pd.DataFrame, rule: CommunityRule
+) -> _Evidence:  # fmt: skip
+    cells = network_cells(network, standard)
+    seen: dict[int, list[int]] = defaultdict(list)
+    kind = standard.community.evidence.value
+    for passes, crew in history if kind != "checkin" else ():
+        strokes = strokes_of(network, passes, standard)
+        time = entitled_time(crew, passes.devices, passes.mode, [frozenset(rule.roles)])
+        use = (strokes.flags & (COUNTS | SLOW)) == (COUNTS | SLOW)
+        cell, t, _ = coverage.cell_events(
+            strokes, use, whole_day(len(network.sections), crew), cells, role_of=np.zeros(len(network.sections), dtype=np.int32),
+            ptr=time.ptr, start_ms=time.start_ms, end_ms=time.end_ms, devices=len(passes.devices),
+        )  # fmt: skip
+        for c, at in zip(cell.tolist(), t.tolist(), strict=True):
+            seen[c].append(at)
+    roles = {p.person_id: p.role for _, crew in history for p in crew.persons}
+    marks: dict[str, list[int]] = defaultdict(list)
+    rows = zip(
+        column_text(checkins, "person_id"),
+        column_text(checkins, "place_id"),
+        column_ms(checkins, "time", 0),
+        strict=True,
+    )
+    for person, place, at in rows if kind != "track" else ():
+        if roles.get(person) in rule.roles:
+            marks[place].append(at)
+    return _Evidence(seen, marks)
+
+
+def _within(times: Sequence[int], window: Interval) -> bool:
+    return any(window[0] <= t < window[1] for t in times)
+
+
+def _visited(place: _Place, window: Interval, evidence: _Evidence) -> tuple[bool, bool]:
+    """Whether a place was visited by a track, and by a check-in."""
+    hits = sum(any(_within(evidence.cells.get(c, ()), window) for c in sample) for sample in place.samples)
+    return hits >= place.need, _within(evidence.checkins.get(place.place_id, ()), window)
+
+
+def _judge(  # noqa: PLR0917 (what one judgement needs)
+    grid: str, rule_id: str, rule: CommunityRule, window: Interval, due: Sequence[_Place], ground: frozenset[int],
+    evidence: _Evidence, crew: Crew, standard: Standard, exceptions: pd.DataFrame,
+) -> tuple[object, ...]:  # fmt: skip
+    if due:
+        found = [_visited(p, window, evidence) for p in due]
+    else:
+        mine = _Place(grid, "网格", _SELF, (ground,), 1)
+        due, found = [mine], [_visited(mine, window, evidence)]
+    done = [t or c for t, c in found]
+    finished = window[1] <= crew.end_ms
+    if all(done):
+        outcome = "covered"
+    elif _excused(grid, window, exceptions, standard.measure.excused_share.value):
+        outcome = "excused"
+    elif not finished:
+        outcome = "open"
+    else:
+        outcome = "unknown" if _unheard(crew, grid, rule, window) else "missed"
+    track, checkin = any(t for t, _ in found), any(c for _, c in found)
+    missing = "、".join(p.name for p, ok in zip(due, done, strict=True) if not ok)
+    kinds = {(True, True): "both", (True, False): "track", (False, True): "checkin"}
+    return (
+        grid, rule_id, window[0], window[1], finished, len(due), sum(done), missing or None, kinds.get((track, checkin)), outcome,
+    )  # fmt: skip
+
+
+def _excused(grid: str, window: Interval, exceptions: pd.DataFrame, share: float) -> bool:
+    ok = complete_exceptions(exceptions)
+    rows = zip(
+        column_text(exceptions, "target_kind"), column_text(exceptions, "target_id"), column_ms(exceptions, "starts", -(2**62)),
+        column_ms(exceptions, "ends", 2**62), ok.tolist(), strict=True,
+    )  # fmt: skip
+    spans = union((s, e) for k, t, s, e, c in rows if c and (k == "all" or (k == "community_grid" and t == grid)))
+    return overlap_ms(spans, [window]) >= share * (window[1] - window[0])
+
+
+def _unheard(crew: Crew, grid: str, rule: CommunityRule, window: Interval) -> bool:
+    """Whether somebody who answers for the grid carried a device and was unheard for all of their watch in the window.
+
+    Those without a device give evidence by check-ins only: their absence is no silence.
+    """
+    carriers = {c.person_ix for c in crew.carries}
+    answering = {p for p, _, _ in of_roles(entries_by_target(crew, "community_grid").get(grid, ()), crew, rule.roles)}
+    for p in sorted(answering & carriers):
+        watch = intersect(crew.persons[p].watch, [window])
+        if watch and overlap_ms(crew.silent[p], watch) == total_ms(watch):
+            return True
+    return False
+
+
+_COLUMNS = ("grid_id", "rule_id", "starts", "ends", "finished", "due", "done", "missing", "evidence", "outcome")
+
+
+def _frame(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+    frame = pd.DataFrame(list(rows), columns=list(_COLUMNS))
+    for c in ("starts", "ends"):
+        frame[c] = stamp(frame[c].to_numpy(dtype=np.int64))
+    return frame
