@@ -7,5 +7,10 @@ from alembic import context
 from layers.models import metadata
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    transactional_ddl=True,
+    version_table_schema=context.config.attributes["schema"],
+)
 context.run_migrations()

@@ -57,15 +57,15 @@ def conform_quarantine(quarantine: pd.DataFrame, record: SourceRecord) -> Reject
         )
     plain = frame.astype(object).where(frame.notna(), None)
     lines: list[dict[str, Any]] = [{str(k): v for k, v in line.items()} for line in plain.to_dict("records")]
-    seen: set[int] = set()
+    seen: set[tuple[int, str]] = set()
     reasons: dict[str, int] = {}
     for n, line in enumerate(lines):
         line["row"] = None if line["row"] is None else int(line["row"])
         if line["raw"] is not None and not isinstance(line["raw"], str):
             line["raw"] = json.dumps(line["raw"], ensure_ascii=False, default=str)
-        number = -1 - n if line["row"] is None else line["row"]
-        if number not in seen:
-            seen.add(number)
+        key = (-1 - n, "") if line["row"] is None else (line["row"], line["raw"] or "")  # the files of one source number alike
+        if key not in seen:
+            seen.add(key)
             reasons[line["code"]] = reasons.get(line["code"], 0) + 1
     text = json.dumps(lines, ensure_ascii=False, sort_keys=True, default=str)
     return Rejected(lines, dict(sorted(reasons.items())), hashlib.sha256(text.encode()).hexdigest())

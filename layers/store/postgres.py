@@ -64,9 +64,8 @@ class PostgresStore(Ledgers):
         super().__init__(bare.render_as_string(hide_password=True), timezone=timezone, clock=clock)
         quoted = self.schema.replace('"', '""').replace("\\", "\\\\").replace(" ", "\\ ")
         options = f'-csearch_path="{quoted}",public -clock_timeout={int(wait_s * 1000)} -cdatestyle=ISO -cintervalstyle=iso_8601'
-        self.engine = sa.create_engine(
-            bare, pool_pre_ping=True, connect_args={"options": options, "connect_timeout": 10}
-        )
+        self._address, self._options = bare, options
+        self.engine = self._make_engine()
         self.positions: PositionStore = PostgresPositions(self)
         self._checked = False
         try:
@@ -74,6 +73,10 @@ class PostgresStore(Ledgers):
         except BaseException:
             self.close()
             raise
+
+    def _make_engine(self) -> sa.Engine:
+        settings = {"options": self._options, "connect_timeout": 10}
+        return sa.create_engine(self._address, pool_pre_ping=True, connect_args=settings)
 
     # --- versions ---
     def _check(self) -> bool:
@@ -83,9 +86,7 @@ class PostgresStore(Ledgers):
             StoreError: the server cannot be reached, or the store is newer or of another time zone.
         """
         with translated(), self.engine.connect() as conn:
-            if not conn.execute(
-                sa.text("SELECT to_regnamespace(:n) IS NOT NULL"), {"n": f'"{self.schema}"'}
-            ).scalar_one():
+            if not self._has_schema(conn):
                 return False
             if schema.revision(conn) != schema.head() or schema.lacking(conn):
                 return False
@@ -103,21 +104,22 @@ class PostgresStore(Ledgers):
 
     def prepare(self) -> None:
         """Create or migrate the store (and the extension and schema, where the user may)."""
-        with self._locked("prepare"):
-            with self._transaction() as conn:
-                self._extension(conn)
-                if not conn.execute(
-                    sa.text("SELECT to_regnamespace(:n) IS NOT NULL"), {"n": f'"{self.schema}"'}
-                ).scalar_one():
-                    conn.execute(sa.schema.CreateSchema(self.schema))
-            self.engine.dispose()  # SQLAlchemy remembers the default schema, which may be there only since now
-            self.engine = self._make_engine()
-            with self._transaction() as conn:
-                schema.upgrade(conn)
-                zone = ensure_meta(conn, "timezone", self.zone.key)
-                if zone != self.zone.key:
-                    raise other_zone(zone, self.zone.key)
-            self._checked = True
+        with self._locked("schema"), self._transaction() as conn:
+            self._extension(conn)
+            if not self._has_schema(conn):
+                conn.execute(sa.schema.CreateSchema(self.schema))
+        self.engine.dispose()  # SQLAlchemy remembers the default schema, which may be there only since now
+        self.engine = self._make_engine()
+        with self._locked("prepare"), self._transaction() as conn:
+            schema.upgrade(conn)
+            zone = ensure_meta(conn, "timezone", self.zone.key)
+            if zone != self.zone.key:
+                raise other_zone(zone, self.zone.key)
+        self._checked = True
+
+    def _has_schema(self, conn: sa.Connection) -> bool:
+        found = conn.execute(sa.text("SELECT count(*) FROM pg_namespace WHERE nspname = :n"), {"n": self.schema})
+        return bool(found.scalar_one())
 
     @staticmethod
     def _extension(conn: sa.Connection) -> None:

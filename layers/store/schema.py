@@ -21,7 +21,15 @@ def _config(conn: sa.Connection | None = None) -> Config:
     config.set_main_option("script_location", str(importlib.resources.files("layers") / "migrations"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = conn
+    config.attributes["schema"] = None if conn is None else _own(conn)
     return config
+
+
+def _own(conn: sa.Connection) -> str | None:
+    """The schema of this store: what is visible besides (`public`) may hold another city's."""
+    return (
+        str(conn.exec_driver_sql("SELECT current_schema()").scalar_one()) if conn.dialect.name == "postgresql" else None
+    )
 
 
 def head() -> str:
@@ -35,7 +43,7 @@ def revision(conn: sa.Connection) -> str | None:
     Raises:
         StoreError: a revision that this program does not know.
     """
-    found = MigrationContext.configure(conn).get_current_revision()
+    found = MigrationContext.configure(conn, opts={"version_table_schema": _own(conn)}).get_current_revision()
     known = {s.revision for s in ScriptDirectory.from_config(_config()).walk_revisions()}
     if found is not None and found not in known:
         raise newer(found)
@@ -53,7 +61,7 @@ def upgrade(conn: sa.Connection, to: str = "head") -> None:
 def lacking(conn: sa.Connection) -> dict[str, list[str]]:
     """Tables and columns of the contracts that the store has not yet (an empty list: the whole table)."""
     inspector = sa.inspect(conn)
-    there = set(inspector.get_table_names())
+    there = set(inspector.get_table_names(schema=_own(conn)))
     gone: dict[str, list[str]] = {name: [] for name in TABLES if name not in there}
     for name, table in TABLES.items():
         if name in there:
