@@ -91,12 +91,8 @@ def cut_along_roads(boundary: shapely.Geometry, roads: Geometries, *, min_area_m
     Returns polygons from north to south, then west to east.
     """
     lines = roads[~shapely.is_empty(roads) & (shapely.length(roads) > 0)]
-    parts = [
-        lines,
-        _reaches(lines, first=0, second=1),
-        _reaches(lines, first=-1, second=-2),
-        [shapely.boundary(boundary)],
-    ]
+    outline = np.array([shapely.boundary(boundary)], dtype=object)
+    parts = (lines, _reaches(lines, first=0, second=1), _reaches(lines, first=-1, second=-2), outline)
     noded = shapely.node(shapely.union_all(np.concatenate(parts), grid_size=0.001))
     blocks = _polygons(shapely.get_parts(shapely.polygonize(shapely.get_parts(noded))))
     shapely.prepare(boundary)

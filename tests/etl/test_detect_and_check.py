@@ -207,3 +207,17 @@ def test_blocks_between_streets(tmp_path):
     roads = streets().assign(policy_class="main")
     blocks = make_grids(city, areas=None, roads=roads, method="roads", cell_m=200)
     assert len(blocks) == 16  # five streets each way bound four times four blocks
+
+
+def test_bad_rows_of_the_same_number_in_two_files(tmp_path):
+    """Line 3 of both files is bad: two rows set aside, and the sum holds."""
+    for n in (1, 2):
+        rows = f"device_id,time,lon,lat\nd1,2026-03-18T09:00:00+08:00,121.{n},29.4\nd1,noon,121.5,29.4\n"
+        (tmp_path / f"fixes_{n}.csv").write_text(rows, encoding="utf-8")
+    write_city(tmp_path, FIX_SOURCE.replace("fixes.csv", "fixes_*.csv"))
+    city = load_city_file(tmp_path / "city.toml")
+    store = open_store(city.store_url, timezone=city.timezone)
+    store.prepare()
+    (manifest,) = load_city(city, store)
+    assert (manifest.record.rows_in, manifest.inserted, dict(manifest.reasons)) == (4, 2, {"time_unparsable": 2})
+    store.close()
