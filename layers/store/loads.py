@@ -63,12 +63,20 @@ def conform_quarantine(quarantine: pd.DataFrame, record: SourceRecord) -> Reject
         line["row"] = None if line["row"] is None else int(line["row"])
         if line["raw"] is not None and not isinstance(line["raw"], str):
             line["raw"] = json.dumps(line["raw"], ensure_ascii=False, default=str)
-        key = (-1 - n, "") if line["row"] is None else (line["row"], line["raw"] or "")  # the files of one source number alike
+        key = (-1 - n, "") if line["row"] is None else (line["row"], _file_of(line["raw"]))
         if key not in seen:
             seen.add(key)
             reasons[line["code"]] = reasons.get(line["code"], 0) + 1
     text = json.dumps(lines, ensure_ascii=False, sort_keys=True, default=str)
     return Rejected(lines, dict(sorted(reasons.items())), hashlib.sha256(text.encode()).hexdigest())
+
+
+def _file_of(raw: str | None) -> str:
+    """The file that a rejected row stood in: readers of several files name it as `_file`, because each file numbers its rows from 1."""
+    if not raw or '"_file"' not in raw:
+        return ""
+    found = json.loads(raw)
+    return str(found.get("_file", "")) if isinstance(found, dict) else ""
 
 
 def check_rows(record: SourceRecord, rows: int, rejected: Rejected) -> None:
