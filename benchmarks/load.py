@@ -1,8 +1,10 @@
 """Loading and reading positions: the two stores against `geopandas.to_postgis`, in one run, each in a process of its own.
 
-`python benchmarks/load.py [--url postgresql://…] [--sizes 100000,300000,1000000] [--repeat 3] [--core 0]`. The PostgreSQL rows need a server
-(XUNCHA_BENCH_POSTGIS_URL or --url, a database that may be written to); without one only the embedded store is measured. The client is pinned to one core.
-The peak is the resident memory of the client process; its base is what it had before the work, imports and input included.
+`python benchmarks/load.py [--url postgresql://…] [--sizes 100000,300000,1000000] [--repeat 3] [--core 0]`.
+The PostgreSQL rows need a server where databases may be made (XUNCHA_BENCH_POSTGIS_URL or --url);
+without one only the embedded store is measured.
+The client is pinned to one core. The peak is the resident memory of the client process;
+its base is what it had before, imports and input included.
 """
 
 from __future__ import annotations
