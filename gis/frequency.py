@@ -16,6 +16,8 @@ import pandas as pd
 from gis import coverage
 from gis.answerable import Answer, answer_rows, entries_by_target, excused_rows, excuses_for, of_roles
 from gis.calendar import Windows, duty_intervals, is_working_day, windows_of
+from gis.calibration import calibrate
+from gis.calibration_tables import table_named
 from gis.coverage import COUNTS, SLOW, Pieces, Strokes, WindowSets
 from gis.crew import carried_time, column_text, entitled_time
 from gis.rates import OUTCOMES, counts_by
@@ -123,6 +125,8 @@ def road_frequency(
     )  # fmt: skip
     entries = _entries(network, crew, standard, plan)
     windows = _judge(network, passes, crew, standard, plan, strokes, pieces, entries, exceptions, areas)
+    if standard.calibration.calls:
+        windows = calibrate(windows, passes, crew, table_named(standard.calibration.calls))
     gap = _gap_view(network, standard, plan, strokes, len(passes.devices))
     return RoadFrequency(
         section_windows=windows,

@@ -13,7 +13,6 @@ import geopandas as gpd
 import numpy as np
 import rasterio
 import rasterio.features
-import rasterio.transform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +49,7 @@ def write_scenes(county: County, folder: Path, *, rng: np.random.Generator) -> d
     zone = county.tables["areas"].query("kind == 'central'").to_crs(SCENE_CRS).total_bounds
     west, south, east, north = (float(v) for v in np.round(zone / CELL_M) * CELL_M + np.array([-300, -300, 600, 300]))
     shape = (int((north - south) / CELL_M), int((east - west) / CELL_M))
-    transform = rasterio.transform.from_origin(west, north, CELL_M, CELL_M)
+    transform = rasterio.Affine(CELL_M, 0.0, west, 0.0, -CELL_M, north)
     park = changed_park(county)
     cover = _cover(county, shape, transform)
     texture = rng.normal(1.0, 0.05, shape)
