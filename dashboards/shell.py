@@ -11,6 +11,7 @@ from dash import Input, Output, State, dcc, html
 
 from dashboards.auth.page import MARK
 from dashboards.auth.principal import ForbiddenError
+from dashboards.i18n import place_name
 from gis.errors import XunchaError
 
 if TYPE_CHECKING:
@@ -32,8 +33,14 @@ INDEX = """<!DOCTYPE html>
 
 def scope_name(view: View) -> str:
     """The visitor's scope in words."""
-    scope = view.principal.scope
-    return view.t("shell.scope_county") if scope.whole else view.t(f"shell.scope_{scope.kind}", name=scope.key)
+    scope, day = view.principal.scope, view.latest_day()
+    if scope.whole:
+        return view.t("shell.scope_county")
+    if day is not None:
+        units = view.data.read("units", day, where={"unit_id": scope.key})
+        if len(units):
+            return str(units["name"].iloc[0])
+    return view.t(f"shell.scope_{scope.kind}", name=scope.key)
 
 
 def top_bar(view: View, visit: Visit, pages: Sequence[Page], url: str, csrf: str) -> str:
@@ -48,7 +55,7 @@ def top_bar(view: View, visit: Visit, pages: Sequence[Page], url: str, csrf: str
     )
     other = "en" if view.lang == "zh" else "zh"
     back = urllib.parse.quote(url, safe="/")
-    city = escape(str(getattr(view.city, "name", "")))
+    city = escape(place_name(view.city, view.lang))
     return f"""<header class="bar"><a class="brand" href="/">{MARK}<span class="brand-name">{t("shell.product")}</span>
 <span class="brand-place">{city}</span></a><nav aria-label="{t("shell.desks")}" class="desks-nav"><ul class="desks">{items}</ul></nav>
 <div class="bar-right">

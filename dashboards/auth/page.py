@@ -39,7 +39,7 @@ def _demo(t: Translate, settings: DeskSettings) -> str:
     )
     rows = "".join(
         f"<tr><td>{escape(a.name)}</td><td><code>{escape(a.password)}</code></td><td>{t(f'shell.role_{a.role}')}</td>"
-        f"<td>{escape(a.scope)}</td></tr>"
+        f"<td>{t('shell.scope_county') if a.scope == 'county' else escape(a.scope)}</td></tr>"
         for a in settings.demo_accounts
     )
     return (

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from dashboards.auth.limits import SignInLimit
 from dashboards.auth.page import login_page
 from dashboards.auth.sessions import CSRF_COOKIE, PRE_COOKIE, SESSION_COOKIE
+from dashboards.i18n import place_name
 
 if TYPE_CHECKING:
     from dashboards.auth.accounts import Account
@@ -78,7 +79,7 @@ class SignIn:
             theme=visit.theme,
             token=self.desk.sessions.csrf(pre),
             target=target,
-            place=str(getattr(self.desk.city, "name", "")),
+            place=place_name(self.desk.city, visit.lang),
             error=error,
             name=name,
         )

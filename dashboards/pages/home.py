@@ -8,7 +8,7 @@ import numpy as np
 from dash import Input, Output, html
 
 from dashboards.maps import class_style, full_codes, layer, map_view
-from dashboards.pages import Page
+from dashboards.pages import Page, all_pages
 from dashboards.shell import card, kpi, notice, page_head
 
 if TYPE_CHECKING:
@@ -36,9 +36,11 @@ def class_codes(sections: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _tiles(view: View) -> Component:
+    open_to = {page.path.removesuffix("/*") for page in all_pages() if view.principal.role in page.roles}
+    desks = [(key, path) for key, path in DESKS if path in open_to]
     tiles = [
         html.A([html.H2(view.t(f"home.{key}")), html.P(view.t(f"home.{key}_text"))], href=path, className="card tile")
-        for key, path in DESKS
+        for key, path in desks
     ]
     return html.Nav(tiles, className="tiles", **{"aria-label": view.t("home.title")})
 

@@ -92,7 +92,7 @@ def test_two_visitors_do_not_disturb_each_other(visitor):
     expect(town.page.locator("#home-picked")).to_have_text(re.compile("^Chosen"))
     assert name in town.page.inner_text("#home-picked")
     assert county.page.inner_text("#home-picked") == "点击地图上的道路查看。"
-    assert "Town A" in town.page.inner_text(".who")
+    assert "A镇" in town.page.inner_text(".who")
     assert county.page.inner_text("h1") == "工作台"
 
 

@@ -224,7 +224,9 @@ export class MapController {
     const none: FilterSpecification = ["==", ["id"], -1];
     const mark = dark() ? "#ffffff" : "#101820";
     if (spec.kind === "line") {
-      const line = { "line-cap": "round", "line-join": "round", "line-sort-key": ["get", "r"], ...layout } as const;
+      // Round ends cost three times the triangles: only near by, where they show.
+      const ends = ["step", ["zoom"], "butt", 14.5, "round"];
+      const line = { "line-cap": ends, "line-join": ["step", ["zoom"], "bevel", 14.5, "round"], "line-sort-key": ["get", "r"], ...layout };
       this.map.addLayer({ id: `${id}-selected`, type: "line", source: id, filter: none, layout, paint: { "line-color": mark, "line-width": 9, "line-opacity": 0.85 } });
       this.map.addLayer({ id: `${id}-line`, type: "line", source: id, layout: line as never, paint: { "line-color": colour, "line-width": widthOf(spec), "line-opacity": spec.opacity } });
     } else if (spec.kind === "polygon") {
