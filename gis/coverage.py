@@ -201,8 +201,8 @@ def cell_events(
     n = kernel.emit_events(*args, none, none, none)
     cell, t, run = (np.zeros(n, dtype=np.int64) for _ in range(3))
     if n:
-        kernel.emit_events(*args, cell, t, run)
-    return cell, t, run
+        n = kernel.emit_events(*args, cell, t, run)
+    return cell[:n], t[:n], run[:n]
 
 
 def sort_events(group: I8, run: I8, t: I8, cell: I8) -> tuple[I8, I8, I8, I8]:
@@ -239,6 +239,12 @@ def rounds(group: I8, run: I8, t: I8, cell: I8, *, weight_mm: I8, target_mm: I8)
     return done, share
 
 
+def bucketed(item: I8, t: I8, items: int) -> tuple[I8, I8]:
+    """Items (0 … items - 1) and times in order of item; within an item as they came, so times that rise stay so."""
+    out: tuple[I8, I8] = kernel.bucket(item, t, items)
+    return out
+
+
 def gaps(item: I8, t: I8, *, item_set: I4, windows: WindowSets, limit_ms: I8) -> tuple[I8, I8, I8]:
     """Time without an event, in duty time (breaks left out), for every item (cell or section); each run starts at zero.
 
@@ -265,7 +271,7 @@ def holes(group: I8, lo_mm: I8, hi_mm: I8, *, at_group: I8, at_lo_mm: I8, at_hi_
     Returns:
         int64 (N, 3) rows (index of the asked stretch, from_mm, to_mm), in order.
     """
-    order = np.lexsort((hi_mm, lo_mm, group))
+    order = order_by(group, lo_mm)
     args = (group[order], lo_mm[order], hi_mm[order], at_lo_mm, at_hi_mm, at_group)
     out = np.zeros((kernel.holes(*args, np.zeros((0, 3), dtype=np.int64)), 3), dtype=np.int64)
     if len(out):

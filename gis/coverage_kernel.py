@@ -260,7 +260,7 @@ def emit_events(
     out_t: I8,
     out_run: I8,
 ) -> int:
-    """Counts the moments at which counting passes cross cell centres when the outputs are empty, else writes them."""
+    """Writes the moments at which counting passes cross cell centres; returns their number, or an upper bound where the output is empty."""
     n = 0
     write = len(out_cell) > 0
     for i in range(len(section)):
@@ -269,30 +269,50 @@ def emit_events(
         if s < 0 or not ok[i]:
             continue
         base = role_of[k] * devices + device[i]
-        if ent_ptr[base] == ent_ptr[base + 1]:
+        first, last = ent_ptr[base], ent_ptr[base + 1]
+        if first == last:
             continue
         lo, hi = min(m0[i], m1[i]), max(m0[i], m1[i])
-        c = cell_ptr[k] + np.searchsorted(centre[cell_ptr[k] : cell_ptr[k + 1]], lo)
-        while c < cell_ptr[k + 1] and centre[c] <= hi:
-            t = (
-                leave[i]
-                if lo == hi
-                else enter[i] + ((leave[i] - enter[i]) * abs(centre[c] - m0[i]) * 2 + hi - lo) // (2 * (hi - lo))
-            )
+        mine = centre[cell_ptr[k] : cell_ptr[k + 1]]
+        c = cell_ptr[k] + np.searchsorted(mine, lo)
+        stop = cell_ptr[k] + np.searchsorted(mine, hi, side="right")
+        if not write:
+            n += stop - c
+            continue
+        span = leave[i] - enter[i]
+        for x in range(c, stop):
+            t = leave[i] if lo == hi else enter[i] + (span * abs(centre[x] - m0[i]) * 2 + hi - lo) // (2 * (hi - lo))
             hit = False
-            for e in range(ent_ptr[base], ent_ptr[base + 1]):
+            for e in range(first, last):
                 if ent_s[e] <= t < ent_e[e]:
                     hit = True
-            if hit:
-                for p in range(ptr[s], ptr[s + 1]):
-                    if ps[p] <= t < pe[p]:
-                        if write:
-                            out_cell[n] = c
-                            out_t[n] = t
-                            out_run[n] = prun[p]
-                        n += 1
-            c += 1
+                    break
+            if not hit:
+                continue
+            for p in range(ptr[s], ptr[s + 1]):
+                if ps[p] <= t < pe[p]:
+                    out_cell[n] = x
+                    out_t[n] = t
+                    out_run[n] = prun[p]
+                    n += 1
+                    break
     return n
+
+
+@njit(cache=True, nogil=True)
+def bucket(item: I8, t: I8, items: int) -> tuple[I8, I8]:
+    """Items and times put in order of item, keeping the order within an item."""
+    at = np.zeros(items + 1, dtype=np.int64)
+    for i in item:
+        at[i + 1] += 1
+    for i in range(items):
+        at[i + 1] += at[i]
+    out_item, out_t = np.empty_like(item), np.empty_like(t)
+    for j in range(len(item)):
+        q = at[item[j]]
+        out_item[q], out_t[q] = item[j], t[j]
+        at[item[j]] = q + 1
+    return out_item, out_t
 
 
 @njit(cache=True, nogil=True)

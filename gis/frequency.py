@@ -374,8 +374,8 @@ def _gap_view(network: Network, standard: Standard, plan: _Plan, strokes: Stroke
     limit = np.array([w.limit_ms for w in plan.sets], dtype=np.int64)
     daily = np.array([standard.road_rules()[r].daily for r in plan.rule_ids], dtype=np.bool_)
     section_of_cell = np.repeat(np.arange(len(cells.ptr) - 1), np.diff(cells.ptr))
-    zero = np.zeros(len(t), dtype=np.int64)
-    by_cell, _, by_t, _ = coverage.sort_events(cell, zero, t, zero)
+    events = coverage.sort_events(section_of_cell[cell], run, t, cell)
+    by_cell, by_t = coverage.bucketed(events[3], events[2], len(cells.segment))
     set_of_cell = asked.of_section[section_of_cell]
     longest, inside, hits = coverage.gaps(by_cell, by_t, item_set=set_of_cell, windows=asked, limit_ms=limit)
     duty = np.array([w.duty_ms for w in plan.sets], dtype=np.int64)
@@ -389,7 +389,7 @@ def _gap_view(network: Network, standard: Standard, plan: _Plan, strokes: Stroke
     total = np.zeros(len(network.sections), dtype=np.int64)
     np.add.at(total, section_of_cell, weight)
     done, _ = coverage.rounds(
-        *coverage.sort_events(section_of_cell[cell], run, t, cell), weight_mm=weight,
+        *events, weight_mm=weight,
         target_mm=required_mm(total, np.full(len(total), standard.measure.full_patrol_share.value)),
     )  # fmt: skip
     section_longest, _, completed = coverage.gaps(

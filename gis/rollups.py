@@ -56,21 +56,24 @@ def rollup(
     labels = np.array([k or NONE for k in keys], dtype=object)
     codes, uniques = pd.factorize(labels, sort=True)
     parts = []
+    pairs = np.unique(subject_of_row * len(rule_ids) + rule_of_row)
     rules = [np.zeros(len(rule_of_row), dtype=np.int64), rule_of_row + 1] if len(rule_ids) > 1 else [rule_of_row + 1]
     ids = [ALL_RULES, *rule_ids]
-    for rule in rules:
+    titles = np.array([_name(level, str(u), names) for u in uniques], dtype=object)
+    for rule, every in zip(rules, (True, False) if len(rules) > 1 else (False,), strict=True):
         group = codes[subject_of_row].astype(np.int64) * len(ids) + rule
         size = len(uniques) * len(ids)
         counts = counts_by(group, outcome, length_mm, size, standard)
-        pair = np.unique(group * max(len(labels), 1) + subject_of_row) // max(len(labels), 1)
-        counts.insert(0, "subjects", np.bincount(pair, minlength=size))
+        subject = np.unique(pairs // len(rule_ids)) if every else pairs // len(rule_ids)
+        home = codes[subject].astype(np.int64) * len(ids) + (0 if every else pairs % len(rule_ids) + 1)
+        counts.insert(0, "subjects", np.bincount(home, minlength=size))
         kept = np.flatnonzero(counts["windows"].to_numpy() > 0)
         head = pd.DataFrame(
             {
                 "level": level,
-                "key": [str(uniques[g // len(ids)]) for g in kept],
-                "name": [_name(level, str(uniques[g // len(ids)]), names) for g in kept],
-                "rule_id": [ids[g % len(ids)] for g in kept],
+                "key": uniques[kept // len(ids)],
+                "name": titles[kept // len(ids)],
+                "rule_id": np.array(ids, dtype=object)[kept % len(ids)],
                 "charged": charged,
             }
         )

@@ -105,6 +105,8 @@ def grid_rounds(
     days, rounds, never = [], [], []
     for group in roles:
         mine = [i for i, rule in enumerate(rule_of) if rule is not None and tuple(rule[1].roles) == group]
+        if not mine:
+            continue
         ground = _ground(network, passes, crew, standard, [grids[i] for i in mine], closed, group)
         days.append(
             _grid_days(
@@ -114,8 +116,9 @@ def grid_rounds(
         rounds.append(_round_frame(ground, [grids[i] for i in mine]))
         never.append(_never_frame(network, ground, [grids[i] for i in mine]))
     none = [i for i, rule in enumerate(rule_of) if rule is None]
-    ground = _ground(network, passes, crew, standard, [grids[i] for i in none], closed, roles[0] if roles else ())
-    days.append(_no_rule_days(ground, [grids[i] for i in none], [levels[i] for i in none]))
+    if none or not days:
+        ground = _ground(network, passes, crew, standard, [grids[i] for i in none], closed, roles[0] if roles else ())
+        days.append(_no_rule_days(ground, [grids[i] for i in none], [levels[i] for i in none]))
     table = pd.concat(days, ignore_index=True)
     place = {g: i for i, g in enumerate(grids)}
     table = table.iloc[np.argsort([place[g] for g in table["grid_id"]], kind="stable")].reset_index(drop=True)
@@ -181,7 +184,8 @@ def _ground(
     cells = network_cells(network, standard)
     cell, t, run = coverage.cell_events(strokes, use, windows, cells, **given)  # type: ignore[arg-type]  # by name
     group = of[cells.segment[cell]]
-    cell, t, run, group = (x[group >= 0] for x in (cell, t, run, group))
+    if len(group) and group.min() < 0:
+        cell, t, run, group = (x[group >= 0] for x in (cell, t, run, group))
     target = required_mm(patrollable, np.full(len(grids), standard.measure.round_share.value))
     done, open_mm = coverage.rounds(
         *coverage.sort_events(group, run, t, cell), weight_mm=cells.length_mm, target_mm=target
