@@ -41,6 +41,7 @@ class Shard:
     device_ids: tuple[str, ...] | None
     modes: Mapping[str, Mode]
     default_mode: Mode
+    arrived_before_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +59,13 @@ def shards_for(positions: int) -> int:
 
 def match_shard(shard: Shard, store: Store, matcher: Matcher) -> Matched:
     """Read, flag and match the positions of one shard."""
-    table = store.positions.scan(shard.day, shard=shard.shard, shards=shard.shards, device_ids=shard.device_ids)
+    table = store.positions.scan(
+        shard.day,
+        shard=shard.shard,
+        shards=shard.shards,
+        device_ids=shard.device_ids,
+        arrived_before_ms=shard.arrived_before_ms,
+    )
     graph = matcher.graph
     fixes = prepare_fixes(
         table["device_id"],

@@ -1,0 +1,348 @@
+"""From what is stored to a stored audit: tables in force, network, positions matched, rules judged, statistics, one published run a day."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from etl.base import silent
+from etl.code_version import code_version
+from etl.inputs import MODES, DayTables, device_modes, match_settings, metric_crs, network_settings, standard_of
+from etl.match_stage import Matched, Shard, match_day, passes_table, shards_for
+from etl.network_stage import DERIVED, network_for
+from etl.remote_sensing import remote_sensing
+from gis.audit import DayInputs, audit_day, crew_of
+from gis.calendar import days_needed
+from gis.crew import with_fixes
+from gis.errors import Fault, ImpossibleError
+from gis.hotspots import case_hotspots
+from gis.model import EXCLUDED
+from gis.network.responsible import resolve_responsibilities
+from gis.surface import density_surface
+from layers.contracts import TABLES
+from layers.store.base import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    import pyarrow as pa
+    import pyproj
+
+    from etl.base import Progress
+    from gis.crew import Crew
+    from gis.model import Fixes, Passes
+    from gis.network import Network
+    from gis.standard import Standard
+    from layers.city import City
+    from layers.store.base import Store
+
+DAY_FIELDS = (
+    "persons", "devices", "assignments", "responsibilities", "exceptions", "cases", "checkins", "units", "areas", "work_grids",
+    "community_grids",
+)  # fmt: skip
+COMMUNITY_ROLES = frozenset({"grid_member"})
+PRESENCE_CAP_MS = 300_000  # one fix stands for five minutes of presence at most
+
+
+@dataclass(slots=True)
+class Work:
+    """What the stages of one audit share."""
+
+    city: City
+    store: Store
+    standard: Standard
+    scheduler: str | None
+    shards: int | None
+    progress: Progress
+    arrived_before_ms: int | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        begin = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - begin, 3)
+
+
+def audit_days(
+    city: City,
+    store: Store,
+    days: Sequence[date],
+    *,
+    scheduler: str | None = None,
+    shards: int | None = None,
+    progress: Progress = silent,
+    arrived_before_ms: int | None = None,
+) -> list[Run]:
+    """Audit local days, one after the other, each published by itself; a day whose inputs, editions and code are unchanged is not computed.
+
+    Args:
+        city: the city file.
+        store: prepared.
+        days: local days.
+        scheduler: address of a Dask scheduler for the matching; None: this process.
+        shards: groups of devices; by default as many as bound the memory. The result does not depend on it.
+        progress: told stage by stage.
+        arrived_before_ms: only positions that had arrived by then (a replay); None: all.
+
+    Returns:
+        The current run of each day.
+
+    Raises:
+        ImpossibleError: nothing that any rule could judge is in force on a day.
+        SettingsError: the standard or a setting is wrong.
+        StoreError: the store is busy or gone.
+    """
+    standard = standard_of(city)
+    runs = []
+    for done, day in enumerate(days):
+        progress("核查 audit", done, len(days))
+        runs.append(_audit(Work(city, store, standard, scheduler, shards, progress, arrived_before_ms), day))
+    progress("核查 audit", len(days), len(days))
+    return runs
+
+
+def _audit(work: Work, day: date) -> Run:
+    store = work.store
+    tables = DayTables(store, day)
+    _refuse_nothing(tables, day)
+    with work.stage("network"):
+        network, network_id = _network(work, tables)
+    run = _identity(work, tables, network_id)
+    if work.arrived_before_ms is None and any(r.run_id == run.run_id for r in store.runs(day)):
+        store.publish(run, {}, [])  # stored already: only the pointer moves
+        return next(r for r in store.runs(day) if r.run_id == run.run_id)
+    if network is None:
+        results, passes = _without_roads(work, tables)
+    else:
+        results, passes = _with_roads(work, tables, network)
+    with work.stage("statistics"):
+        results |= _statistics(work.city, tables, metric_crs(work.city, tables))
+    finished = replace(run, seconds=dict(work.seconds))
+    with work.stage("publish"):
+        store.publish(finished, _complete(results), passes)
+    return finished
+
+
+def _refuse_nothing(tables: DayTables, day: date) -> None:
+    if any(tables.has(t) for t in ("road_edges", "work_grids", "areas", "community_grids", "cases", "scenes")):
+        return
+    raise ImpossibleError(
+        Fault(
+            "audit.nothing",
+            f"{day} 没有生效的道路、网格、区域、案件或影像,无可核查",
+            f"no roads, grids, areas, cases or scenes are in force on {day}",
+            "先运行 xuncha load city.toml;检查 valid_from",
+            "first run xuncha load city.toml; check valid_from",
+        )
+    )
+
+
+def _network(work: Work, tables: DayTables) -> tuple[Network | None, str | None]:
+    if not tables.has("road_edges"):
+        return None, None
+    return network_for(work.city, work.store, tables, work.standard)
+
+
+def _identity(work: Work, tables: DayTables, network_id: str | None) -> Run:
+    """The run with its id: everything that its figures follow from, and nothing else."""
+    city, store, day = work.city, work.store, tables.day
+    known = set(store.positions.days())
+    history = (
+        [d for d in days_needed(work.standard, day) if d in known]
+        if tables.has("community_grids")
+        else [day] * (day in known)
+    )
+    inputs: list[dict[str, Any]] = [
+        {"name": f"positions {d}", "sha256": store.positions.sha256(d), "rows": store.positions.count(d)}
+        for d in history
+    ]
+    by_edition = {e.edition_id: e for e in store.editions()}
+    for table, edition_id in sorted(tables.editions.items()):
+        inputs.append({"name": table, "sha256": edition_id, "rows": by_edition[edition_id].rows})
+    editions = dict(tables.editions)
+    if network_id is not None:
+        editions |= dict.fromkeys(DERIVED, network_id)
+    what = {
+        "city": city.id,
+        "day": str(day),
+        "standard": work.standard.model_dump(mode="json"),
+        "editions": editions,
+        "inputs": inputs,
+        "code": code_version(),
+        "counting": city.counting.model_dump(mode="json"),
+        "matching": dict(city.matching),
+        "network": dict(city.network),
+        "crs": metric_crs(city, tables).to_wkt(),
+        "arrived_before_ms": work.arrived_before_ms,
+    }
+    run_id = hashlib.sha256(json.dumps(what, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
+    return Run(run_id, day, city.name, work.standard.id, work.standard.version, editions, inputs, code_version())
+
+
+# --- with roads: positions, passes, rules ---
+def _with_roads(work: Work, tables: DayTables, network: Network) -> tuple[dict[str, pd.DataFrame], list[pa.Table]]:
+    with work.stage("match"):
+        matched = _matched(work, tables, network, device_ids=None)
+    with work.stage("history"):
+        history = _history(work, tables, network)
+    with work.stage("rules"):
+        inputs = _day_inputs(work, tables, network, history)
+        crew = with_fixes(crew_of(inputs, work.standard), matched.fixes, work.standard)
+        results = audit_day(
+            inputs, network=network, fixes=matched.fixes, passes=matched.passes, standard=work.standard, crew=crew
+        )
+    with work.stage("surface"):
+        xy, persons = _presence(matched.fixes, crew)
+        results["density_surface"] = density_surface(
+            gpd.GeoDataFrame(tables["work_grids"]),
+            results["density"],
+            crs=network.graph.crs,
+            presence_xy=xy,
+            presence_persons=persons,
+        )
+    return results, [passes_table(matched.passes)]
+
+
+def _matched(work: Work, tables: DayTables, network: Network, *, device_ids: tuple[str, ...] | None) -> Matched:
+    count = work.store.positions.count(tables.day) if tables.day in set(work.store.positions.days()) else 0
+    parts = work.shards or (1 if device_ids is not None else shards_for(count))
+    modes, default = device_modes(tables), MODES[work.city.counting.unassigned_mode]
+    shards = [
+        Shard(tables.day, i, parts, device_ids, modes, default, arrived_before_ms=work.arrived_before_ms)
+        for i in range(parts)
+    ]
+    return match_day(
+        work.store,
+        network.graph,
+        shards,
+        settings=match_settings(work.city),
+        time_zone=work.city.timezone,
+        scheduler=work.scheduler,
+        progress=work.progress,
+    )
+
+
+def _history(work: Work, tables: DayTables, network: Network) -> list[tuple[Passes, Crew]]:
+    """Passes and crews of the days before that community windows reach back to; only the devices of grid members are read."""
+    if not tables.has("community_grids"):
+        return []
+    known = set(work.store.positions.days())
+    out = []
+    for day in days_needed(work.standard, tables.day)[:-1]:
+        earlier = DayTables(work.store, day)
+        persons, carried = earlier["persons"], earlier["assignments"]
+        members = set(persons["person_id"][persons["role"].isin(COMMUNITY_ROLES)])
+        devices = tuple(sorted(set(carried["device_id"][carried["person_id"].isin(members)])))
+        if day not in known or not devices:
+            continue
+        matched = _matched(work, earlier, network, device_ids=devices)
+        inputs = _day_inputs(work, earlier, network, [])
+        out.append((matched.passes, with_fixes(crew_of(inputs, work.standard), matched.fixes, work.standard)))
+    return out
+
+
+def _day_inputs(
+    work: Work, tables: DayTables, network: Network | None, history: list[tuple[Passes, Crew]]
+) -> DayInputs:
+    counting = work.city.counting
+    modes = tuple(MODES[m] for m in counting.unassigned_modes) if counting.unassigned else ()
+    given: dict[str, Any] = {t: tables[t] for t in DAY_FIELDS if tables.has(t)}
+    if network is not None and tables.has("responsibilities"):
+        given["responsibilities"] = resolve_responsibilities(
+            tables["responsibilities"], network, settings=network_settings(work.city)
+        )
+    return DayInputs(tables.day, work.city.zone, **given, unassigned_modes=modes, history=history)
+
+
+def _presence(fixes: Fixes, crew: Crew) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Where carried devices were, each fix weighing the time until the next one over the day's watched time."""
+    carried = np.array([d in crew.carried() for d in fixes.devices], dtype=bool)
+    good = ((fixes.flags & EXCLUDED) == 0) & carried[fixes.device_ix] if len(carried) else np.zeros(0, dtype=bool)
+    device, t = fixes.device_ix[good], fixes.t_ms[good]
+    wait = np.zeros(len(t))
+    if len(t) > 1:
+        wait[:-1] = np.where(device[1:] == device[:-1], np.minimum(np.diff(t), PRESENCE_CAP_MS), 0)
+    watched = sum(e - s for p in crew.persons for s, e in p.duty) / max(1, sum(bool(p.duty) for p in crew.persons))
+    return np.column_stack([fixes.x[good], fixes.y[good]]), wait / max(1.0, watched)
+
+
+# --- without roads: areas, grids and cases still say something ---
+def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFrame], list[pa.Table]]:
+    from gis.clocks import case_clocks  # noqa: PLC0415 (seldom needed)
+    from gis.density import density  # noqa: PLC0415
+
+    with work.stage("rules"):
+        inputs = _day_inputs(work, tables, None, [])
+        nothing = _no_fixes()
+        crew = with_fixes(crew_of(inputs, work.standard), nothing, work.standard)
+        crs = metric_crs(work.city, tables)
+        areas = gpd.GeoDataFrame(inputs.areas)
+        towns = areas[areas["kind"] == "town"]
+        judged = density(
+            crew,
+            nothing,
+            work.standard,
+            work_grids=gpd.GeoDataFrame(inputs.work_grids),
+            areas=areas,
+            crs=crs,
+            town_names=dict(zip(towns["area_id"], towns["name"].fillna(""), strict=True)),
+        )
+        clocks = case_clocks(inputs.cases, work.standard, work.city.zone, as_of_ms=crew.end_ms)
+        surface = density_surface(gpd.GeoDataFrame(tables["work_grids"]), judged, crs=crs)
+        note = {
+            "code": "roads.none", "subject": "road_edges", "count": 1,
+            "zh": "没有道路数据:道路巡查、网格轮次与全科网格无法核查,只给出人员配置、热点、时限与遥感",
+            "en": "no roads: road patrol, rounds and cadence cannot be judged; density, hotspots, clocks and scenes are",
+        }  # fmt: skip
+    return {"density": judged, "case_clocks": clocks, "density_surface": surface, "findings": pd.DataFrame([note])}, []
+
+
+def _no_fixes() -> Fixes:
+    from gis.model import Fixes as Columns  # noqa: PLC0415
+
+    return Columns(
+        np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros(0, np.uint16), np.zeros(0, np.int32), (),
+        np.zeros(0, np.int8),
+    )  # fmt: skip
+
+
+# --- cases and scenes ---
+def _statistics(city: City, tables: DayTables, crs: pyproj.CRS) -> dict[str, pd.DataFrame]:
+    out: dict[str, pd.DataFrame] = {}
+    if tables.has("cases"):
+        areas = gpd.GeoDataFrame(tables["areas"])
+        outline = areas[areas["kind"] == "boundary"] if len(areas) else areas
+        if not len(outline) and len(areas):
+            outline = areas[areas["kind"] == "town"]
+        out["hotspots"] = case_hotspots(
+            gpd.GeoDataFrame(tables["cases"]),
+            day=tables.day,
+            time_zone=city.timezone,
+            crs=crs,
+            study_area=gpd.GeoSeries(outline.geometry) if len(outline) else None,
+        )
+    if tables.has("scenes"):
+        zones = next((tables[t] for t in ("work_grids", "community_grids") if tables.has(t)), None)
+        if zones is not None:
+            out["zonal"], out["zonal_change"] = remote_sensing(city, tables["scenes"], gpd.GeoDataFrame(zones))
+    return out
+
+
+def _complete(results: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Every result table; those that nothing was computed for are empty and keep their contract."""
+    return {
+        t.name: results[t.name]
+        for t in TABLES.values()
+        if t.kind == "result" and t.name in results and len(results[t.name])
+    }
