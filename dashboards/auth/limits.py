@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from layers.store.base import Store
 
 FAILED = "sign_in_failed"
+SUCCEEDED = "sign_in"
 
 
 class SignInLimit:
@@ -22,15 +23,19 @@ class SignInLimit:
         self._window = timedelta(seconds=window_s)
 
     def wait_s(self, name: str, address: str) -> float:
-        """Seconds until the next attempt is allowed, 0 where it is now."""
+        """Seconds until the next attempt is allowed, 0 where it is now; a success wipes the failures of its name."""
         now = datetime.now(UTC)
-        return max(self._wait("name", name, self._tries, now), self._wait("address", address, self._tries * 10, now))
+        success = self._store.ledger("access_log", where={"event": SUCCEEDED, "name": name}, limit=1)
+        since = pd.Timestamp(success["at"].iloc[0]) if len(success) else None
+        by_name = self._wait("name", name, self._tries, now, since)
+        return max(by_name, self._wait("address", address, self._tries * 10, now, None))
 
-    def _wait(self, column: str, value: str, tries: int, now: datetime) -> float:
+    def _wait(self, column: str, value: str, tries: int, now: datetime, since: pd.Timestamp | None) -> float:
         rows = self._store.ledger("access_log", where={"event": FAILED, column: value}, limit=tries)
-        if len(rows) < tries:
+        failures = rows["at"] if since is None or rows.empty else rows["at"][rows["at"] > since]
+        if len(failures) < tries:
             return 0.0
-        oldest = pd.Timestamp(rows["at"].iloc[-1])
+        oldest = pd.Timestamp(failures.iloc[-1])
         return max(0.0, (oldest + self._window - pd.Timestamp(now)).total_seconds())
 
     def failed(self, name: str, address: str) -> None:

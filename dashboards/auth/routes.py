@@ -11,7 +11,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from dashboards.auth.limits import SignInLimit
+from dashboards.auth.limits import SUCCEEDED, SignInLimit
 from dashboards.auth.page import login_page
 from dashboards.auth.sessions import CSRF_COOKIE, PRE_COOKIE, SESSION_COOKIE
 from dashboards.i18n import place_name
@@ -118,7 +118,7 @@ class SignIn:
     async def enter(self, account: Account, target: str, *, how: str) -> Response:
         """Begin a session and go on."""
         session, cookie = self.desk.sessions.begin(account)
-        row = {"event": "sign_in", "name": session.name, "address": self.desk.visit().address, "purpose": how}
+        row = {"event": SUCCEEDED, "name": session.name, "address": self.desk.visit().address, "purpose": how}
         await run_sync(self.desk.store.ledger_append, "access_log", row)
         response = RedirectResponse(target, status_code=303)
         age_s = session.expires - int(time.time())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import struct
 import threading
 from importlib.resources import files
@@ -240,3 +241,44 @@ def test_the_day_comes_from_the_address_where_it_was_audited(desk):
     assert desk.view_of(principal, "zh", {"day": "2026-03-18"}).day() == DAY
     assert desk.view_of(principal, "zh", {"day": "1999-01-01"}).day() == DAY
     assert desk.view_of(principal, "zh").local(0).isoformat() == "1970-01-01T08:00:00+08:00"
+
+
+# --- looks ---
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    channels = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+TEXTS = [
+    (text, ground)
+    for text in ("text", "text-2", "text-3", "accent", "good", "bad", "warn")
+    for ground in ("card", "ground")
+]
+TEXTS += [
+    ("on-accent", "accent"),
+    ("bar-text", "bar"),
+    ("bar-text-2", "bar"),
+    ("text-2", "sunk"),
+    ("text", "accent-soft"),
+    ("text", "bad-soft"),
+]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_is_readable_on_its_ground_in_both_themes(theme):
+    css = (Path(__file__).parents[2] / "dashboards" / "frontend" / "css" / "00-tokens.css").read_text("utf-8")
+    light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in css.split(":root")[1:3])
+    tokens = light if theme == "light" else light | dark
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert {
+        pair: round(contrast(tokens[pair[0]], tokens[pair[1]]), 2)
+        for pair in TEXTS
+        if contrast(tokens[pair[0]], tokens[pair[1]]) < 4.5
+    } == {}

@@ -11,6 +11,7 @@ from town import CITY
 
 from dashboards.app import create_app
 from dashboards.auth.accounts import Accounts, add_user
+from dashboards.auth.limits import SignInLimit
 from dashboards.auth.principal import Scope
 from dashboards.auth.routes import local_path
 from dashboards.auth.sessions import Sessions
@@ -169,6 +170,28 @@ def test_passwords_are_stored_only_as_argon2_hashes(own_store):
 def test_accounts_that_will_not_do(own_store, name, role, scope, password):
     with pytest.raises(SettingsError):
         add_user(own_store, name, role, scope, password)
+
+
+def test_a_success_wipes_the_failures_of_its_name_but_time_alone_wipes_those_of_an_address(own_store):
+    limit = SignInLimit(own_store, tries=2, window_s=60)
+    limit.failed("li", "10.0.0.1")
+    assert limit.wait_s("li", "10.0.0.1") == 0
+    own_store.ledger_append("access_log", {"event": "sign_in", "name": "li"})
+    limit.failed("li", "10.0.0.1")
+    assert limit.wait_s("li", "10.0.0.1") == 0
+    limit.failed("li", "10.0.0.1")
+    assert 58 < limit.wait_s("li", "10.0.0.1") <= 60
+    assert limit.wait_s("wang", "10.0.0.1") == 0
+    for k in range(20):
+        limit.failed(f"guess{k}", "10.0.0.2")
+    assert limit.wait_s("wang", "10.0.0.2") > 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../settings.py", "/static/%2e%2e/settings.py", "/static/manifest.json", "/static/fingerprint"]
+)
+def test_only_built_assets_are_served(server, path):
+    assert httpx.get(server.url + path).status_code in {401, 404}
 
 
 def test_scopes_are_read_as_written():

@@ -193,10 +193,10 @@ export class MapController {
       counts: new Map([[null, got.ids.length]]),
       bounds: got.bounds,
     });
+    if (!this.fitted && got.bounds) this.fit(got.bounds, 15); // before the data, so that only tiles in view are cut
     (this.map.getSource(spec.id) as GeoJSONSource).setData({ type: "FeatureCollection", features: got.features });
     for (const update of this.waiting.get(spec.id) ?? []) this.apply(update);
     this.waiting.delete(spec.id);
-    if (!this.fitted && got.bounds) this.fit(got.bounds, 15);
     this.select(this.selected);
     this.draw();
     this.map.once("idle", () => {
