@@ -15,9 +15,8 @@ from gis.network.model import RoadGraph
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-NOT_DRIVABLE = (
-    "footway", "platform", "cycleway", "steps", "pedestrian", "path", "track", "crossing", "bus_stop", "bus_guideway", "FIXME",
-)  # fmt: skip
+_MAIN = ("motorway", "trunk", "primary", "secondary", "tertiary")
+DRIVABLE = (*_MAIN, *(f"{c}_link" for c in _MAIN), "unclassified", "residential", "living_street", "road")
 METRIC = pyproj.CRS.from_epsg(32650)
 
 
@@ -59,7 +58,7 @@ def beijing(root: Path, *, drivable: bool = True) -> tuple[RoadGraph, npt.NDArra
     """The street graph of central Beijing and the OSM class of each segment; nodes at one place are one node."""
     roads = gpd.read_file(root / "beijing" / "roads.gpkg")
     if drivable:
-        roads = roads[~roads.highway.isin(NOT_DRIVABLE)]
+        roads = roads[roads.highway.isin(DRIVABLE)]
     lines = roads.to_crs(METRIC).geometry
     xy = np.array([[*g.coords[0], *g.coords[-1]] for g in lines])
     names = np.concatenate([roads.u.to_numpy(), roads.v.to_numpy()])

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from gis.model import Passes
+
 
 class Stretches(NamedTuple):
     """Who covered what: device, segment, and the interval on it in millimetres."""
@@ -62,3 +64,19 @@ def f1(truth: Stretches, got: Stretches, length_mm: npt.NDArray[np.int32]) -> di
         "metres_f1": 2 * recall * precision / max(recall + precision, 1e-12), "recall": recall, "precision": precision,
         "edges_f1": 2 * w_hit / max(w_t + w_g, 1),
     }  # fmt: skip
+
+
+def observed(truth: Passes, device_ix: npt.NDArray[np.int32], t_ms: npt.NDArray[np.int64]) -> Stretches:
+    """True stretches between the first and the last fix of each device: what no fix can tell of is nobody's fault."""
+    n = len(truth.devices)
+    first, last = np.full(n, np.iinfo(np.int64).max), np.full(n, np.iinfo(np.int64).min)
+    np.minimum.at(first, device_ix, t_ms)
+    np.maximum.at(last, device_ix, t_ms)
+    d = truth.device_ix
+    a, b = truth.from_mm.astype(np.float64), truth.to_mm.astype(np.float64)
+    took = np.maximum(truth.leave_ms - truth.enter_ms, 1)
+    begin = np.clip((first[d] - truth.enter_ms) / took, 0.0, 1.0)
+    end = np.clip((last[d] - truth.enter_ms) / took, 0.0, 1.0)
+    keep = end > begin
+    low, high = np.rint(a + begin * (b - a)), np.rint(a + end * (b - a))
+    return Stretches.of(d[keep], truth.segment_ix[keep], low[keep], high[keep])

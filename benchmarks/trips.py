@@ -64,9 +64,7 @@ def trips(
     )  # fmt: skip
     last = np.searchsorted(d, np.arange(devices), "right") - 1
     moved = Movement(truth, np.full(devices, START_MS, np.int64), leave[last])
-    return truth, degrade(
-        graph, moved, Degradation(interval_s=interval_s, noise_m=noise_m, correlation_s=0.0), rng=rng
-    )
+    return truth, degrade(graph, moved, Degradation(interval_s=interval_s, noise_m=noise_m, correlation_s=0.0), rng=rng)
 
 
 def _strong_nodes(graph: RoadGraph, mode: Mode, x: np.ndarray, y: np.ndarray) -> np.ndarray:

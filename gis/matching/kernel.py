@@ -47,6 +47,7 @@ class Rules(NamedTuple):
     speed_mps: float
     search_factor: float
     search_m: float
+    short: float
     beam: float
     margin: float
     oneway: bool
@@ -191,9 +192,11 @@ def emission(off: float, sigma: float, huber: float) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
-def _move(route_m: float, straight_m: float, top_m: float, beta: float) -> float:
-    """Cost of a route between two fixes; `top_m` is what the time between them allows."""
-    cost = abs(route_m - straight_m) / beta
+def _move(route_m: float, straight_m: float, top_m: float, beta: float, short: float) -> float:
+    """Cost of a route between two fixes; `top_m` is what the time between them allows, `short` weighs what it lacks."""
+    cost = (route_m - straight_m) / beta
+    if cost < 0.0:
+        cost *= -short
     return cost if route_m <= top_m else cost + 2.0 * (route_m - top_m) / (beta + 0.1 * top_m)
 
 
@@ -237,9 +240,9 @@ def _within(
     cost = np.float64(states.score[j, a]) + emit
     full = np.float64(NOWHERE)
     if not barred:
-        full = _move(abs(moved) * 1e-3, straight, top, beta) + (rules.uturn_m / beta if turned else 0.0)
+        full = _move(abs(moved) * 1e-3, straight, top, beta, rules.short) + (rules.uturn_m / beta if turned else 0.0)
     if (barred or turned) and abs(moved) <= rules.back_mm:
-        still = _move(0.0, straight, top, beta)
+        still = _move(0.0, straight, top, beta, rules.short)
         if still <= full:
             full = still
             toward = was if turned else -toward
@@ -274,11 +277,11 @@ def _between(
         noise = turned and r < 0 and left <= rules.back_mm and states.node_u[i, b] == source
         start = base + emit[b] + (turn if turned and not noise else 0.0)
         cut = np.float64(states.score[i, b]) + rules.margin
-        if start >= cut:
-            continue
         ex, ey = states.x[i, b] - nx, states.y[i, b] - ny
         least = left * 1e-3 + np.sqrt(ex * ex + ey * ey) - 1.0
-        if least > straight and start + (least - straight) / beta >= cut:
+        if start + min(0.0, rules.short) * straight / beta >= cut or (
+            least > straight and start + (least - straight) / beta >= cut
+        ):
             continue
         if searched and not ready:
             search(arcs, source, int(1000 * (rules.search_factor * straight + rules.search_m)), work)
@@ -314,7 +317,7 @@ def _between(
                 toward = -1 if way_in == 0 else 1
             elif back:
                 cost += turn
-            cost += _move((left + np.int64(d) + entry) * 1e-3, straight, top, beta)
+            cost += _move((left + np.int64(d) + entry) * 1e-3, straight, top, beta, rules.short)
             if cost < states.pair[i, a, b]:
                 states.pair[i, a, b] = cost
             if cost >= states.score[i, b]:

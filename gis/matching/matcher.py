@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from gis.network.model import RoadGraph
 
+_STAY_M = 50.0  # fixes of one stay lie within this of their running mean
+
 
 def _medians(fixes: Fixes) -> npt.NDArray[np.int64]:
     """Median interval of each device between consecutive fixes of its tracks, ms; 0 where it has fewer than two."""
@@ -84,13 +86,14 @@ class Matcher:
         s = self.settings
         return Rules(
             s.candidates, s.far_m, s.sigma_m, s.sigma_floor_m, s.sigma_cap_m, s.sigma_prior, s.beta_m, s.beta_share, s.huber,
-            s.uturn_m, int(s.back_m * 1000), s.speed_mps[mode], s.search_factor, s.search_m, s.beam, s.margin, s.oneway_binds[mode],
+            s.uturn_m, int(s.back_m * 1000), s.speed_mps[mode], s.search_factor, s.search_m, s.short, s.beam,
+            s.margin, s.oneway_binds[mode],
         )  # fmt: skip
 
     def match(self, fixes: Fixes) -> Passes:
         """Passes of all tracks; the fixes must be in the CRS of the graph."""
         s = self.settings
-        x, y, t_in, t_out, of, begins = observe(fixes.t_ms, fixes.x, fixes.y, fixes.flags, fixes.track_ix, 25.0)
+        x, y, t_in, t_out, of, begins = observe(fixes.t_ms, fixes.x, fixes.y, fixes.flags, fixes.track_ix, _STAY_M)
         owner = np.zeros(len(begins) - 1, np.int32)
         if len(owner):
             kept = fixes.track_ix >= 0

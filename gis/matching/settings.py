@@ -18,6 +18,7 @@ class MatchSettings:
         sigma_floor_m, sigma_cap_m: limits of the noise that is estimated per track.
         sigma_prior: weight of `sigma_m` in the estimate, in fixes.
         beta_m, beta_share: a route longer than the straight line by beta_m + beta_share × straight line costs one nat.
+        short: weight of what a route lacks to the straight line (1 as dear as what it is longer; 0 free; -1 every metre is charged).
         huber: beyond so many sigmas a fix counts linearly, not squared (outliers).
         uturn_m: turning round in a street costs as much as this detour.
         back_m: moving back by less than this in a street is noise, not a turn.
@@ -40,8 +41,9 @@ class MatchSettings:
     sigma_floor_m: float = 4.0
     sigma_cap_m: float = 40.0
     sigma_prior: float = 8.0
-    beta_m: float = 4.0
+    beta_m: float = 2.5
     beta_share: float = 0.0
+    short: float = 0.0
     huber: float = 3.0
     uturn_m: float = 60.0
     back_m: float = 30.0
