@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -264,11 +264,249 @@ def match(
     mode: Annotated[str, typer.Option(help="foot、ebike 或 vehicle")] = "vehicle",
 ) -> None:
     """只做地图匹配:轨迹变成路线 | map matching only: positions to routes."""
-    from etl.match_city import match_city
+    from etl.city_network import match_city
 
     with _progress() as tell:
         tracks = match_city(_city(city_file), positions, out, columns=columns, mode=mode, progress=tell)
     _say(f"{tracks} 条轨迹,写入 {out}", f"{tracks} tracks into {out}")
+
+
+@app.command()
+def evaluate(
+    city_file: Annotated[
+        Path | None, typer.Argument(help="城市文件,默认示例县 | default: the sample county", metavar="[CITY.TOML]")
+    ] = None,
+    day: Annotated[str, typer.Option(help="工作日 | a working day", metavar="YYYY-MM-DD")] = "2026-03-18",
+    write: Annotated[Path | None, typer.Option(help="写入 Markdown 文件 | write the page")] = None,
+    quick: Annotated[bool, typer.Option(help="只算几个条件 | a few conditions only")] = False,
+) -> None:
+    """在已知真相的模拟日上:核查错多少 | how often the audit is wrong, on simulated days with known truth."""
+    import tempfile
+    import time
+
+    from etl.accuracy import report
+    from etl.city_network import ground_of
+    from etl.evaluate import evaluate as run_evaluation
+    from etl.sample.write import write_sample_county
+    from gis.calibration_tables import latest
+
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="xuncha-") as folder, _progress() as tell:
+        city = _city(city_file or write_sample_county(folder))
+        table = latest()
+        few: dict[str, Any] = {"seeds": (901,), "intervals_s": (10.0, 60.0), "noises_m": (8.0,)} if quick else {}
+        with ground_of(city, _day(day), progress=tell) as ground:
+            found = run_evaluation(ground, table=table, progress=tell, **few)
+        page = report(
+            found,
+            place=city.name,
+            today=datetime.now(tz=city.zone).date(),
+            table=table,
+            seconds=time.perf_counter() - began,
+            command=f"xuncha evaluate {city_file or ''}".strip(),
+        )
+    typer.echo(page)
+    if write is not None:
+        write.write_text(page, encoding="utf-8")
+
+
+@app.command()
+def serve(
+    city_file: CityFile,
+    host: Annotated[str, typer.Option(help="监听地址 | address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="端口 | port")] = 8050,
+    workers: Annotated[int, typer.Option(help="进程数 | processes")] = 1,
+    store: Annotated[str | None, typer.Option(help="另用此库(如 replay 的)| another store, such as replay's")] = None,
+    https: Annotated[bool, typer.Option(help="前面有 HTTPS:Cookie 标 Secure | behind HTTPS")] = False,
+) -> None:
+    """打开四个工作台 | open the four desks."""
+    import secrets
+
+    from dashboards.server import serve as run_server
+    from dashboards.settings import DeskSettings
+
+    city = _city(city_file)
+    url = store or city.store_url
+    with _store(city, url):
+        pass  # prepared, or refused, before anybody is told an address
+    secret = os.environ.get("XUNCHA_SECRET") or secrets.token_urlsafe(32)
+    settings = DeskSettings(
+        secret=secret, secure_cookies=https, oidc=_oidc(), metrics_token=os.environ.get("XUNCHA_METRICS_TOKEN", "")
+    )
+    _say(f"http://{host}:{port}", f"http://{host}:{port}")
+    run_server(city, url, host, port, workers, settings=settings)
+
+
+def _oidc() -> Any:
+    """An OpenID Connect provider from the environment (XUNCHA_OIDC_ISSUER, _CLIENT_ID, _CLIENT_SECRET), None without."""
+    from dashboards.settings import OidcSettings
+
+    issuer = os.environ.get("XUNCHA_OIDC_ISSUER")
+    if not issuer:
+        return None
+    return OidcSettings(
+        issuer=issuer,
+        client_id=os.environ["XUNCHA_OIDC_CLIENT_ID"],
+        client_secret=os.environ.get("XUNCHA_OIDC_CLIENT_SECRET", ""),
+    )
+
+
+@user_app.command("add")
+def user_add(
+    city_file: CityFile,
+    name: Annotated[str, typer.Argument(help="账号 | account")],
+    role: Annotated[str, typer.Option(help="planner、command、manager、administrator")],
+    scope: Annotated[str, typer.Option(help="county、town:编号 或 squad:编号")] = "county",
+    password: Annotated[
+        str | None, typer.Option(envvar="XUNCHA_PASSWORD", help="不给则询问 | asked for if not given")
+    ] = None,
+) -> None:
+    """添加或修改账号 | add an account, or change it."""
+    from dashboards.auth.accounts import add_user
+
+    secret = (
+        password
+        if password is not None
+        else typer.prompt("密码 | password", hide_input=True, confirmation_prompt=True, err=True)
+    )
+    with _store(_city(city_file)) as store:
+        added = add_user(store, name, role, scope, secret)
+    _say(f"{added.name}:{added.role},{added.scope}", f"{added.name}: {added.role}, {added.scope}")
+
+
+@user_app.command("list")
+def user_list(city_file: CityFile) -> None:
+    """列出账号 | list the accounts."""
+    with _store(_city(city_file)) as store:
+        rows = store.ledger("users", limit=100_000)
+    if len(rows):
+        for r in rows.drop_duplicates("name").sort_values("name").to_dict("records"):
+            typer.echo(f"{r['name']}\t{r['role']}\t{r['scope']}\t{'' if r.get('active', True) else '停用'}")
+
+
+@standard_app.command("list")
+def standard_list() -> None:
+    """列出内置标准 | standards that come with xuncha."""
+    from layers.standard_files import list_standards
+
+    for name in list_standards():
+        typer.echo(name)
+
+
+@standard_app.command("show")
+def standard_show(name: Annotated[str, typer.Argument(help="名称或文件 | name or file")] = "xuncha") -> None:
+    """列出条款、原文与数字 | the clauses, their sentences and figures."""
+    from layers.standard_files import list_standards, load_standard
+
+    standard = load_standard(list_standards()[0] if name == "xuncha" else name)
+    typer.echo(f"{standard.id} {standard.version}")
+    for rule_id, rule in sorted(standard.rules.items()):
+        typer.echo(f"{rule_id:<24} {rule.clause}  {rule.quote}")
+    assumed = standard.assumptions()
+    _say(f"另有 {len(assumed)} 项设置是假定", f"{len(assumed)} settings are assumptions")
+    for key, _ in assumed:
+        typer.echo(f"  {key}")
+
+
+@app.command()
+def runs(city_file: CityFile, day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD")] = None) -> None:
+    """列出核查记录 | the audits kept."""
+    with _store(_city(city_file)) as store:
+        for r in store.runs(_day(day) if day else None):
+            current = store.current_run(r.day)
+            mark = "*" if current is not None and current.run_id == r.run_id else " "
+            typer.echo(
+                f"{mark} {r.day} {r.run_id[:16]} {r.standard_id} {r.standard_version} {r.code_version} {r.created_at:%Y-%m-%d %H:%M}Z"
+            )
+
+
+@app.command()
+def diff(city_file: CityFile, day: Day) -> None:
+    """与上一次核查相比变了什么 | what changed against the audit before."""
+    from dashboards.views import open_run
+
+    with _store(_city(city_file)) as store:
+        changed = store.difference(open_run(store, _day(day)).run.run_id)
+    typer.echo(changed.to_csv(index=False).rstrip() if len(changed) else "")
+
+
+@app.command()
+def quarantine(city_file: CityFile, limit: Annotated[int, typer.Option(help="最多几行 | most rows")] = 200) -> None:
+    """列出被隔离的行及原因 | rows set aside, with their reasons."""
+    with _store(_city(city_file)) as store:
+        typer.echo(store.quarantine(limit=limit).to_csv(index=False).rstrip())
+
+
+@app.command()
+def replay(
+    city_file: CityFile,
+    day: Day,
+    into: Annotated[str, typer.Option(help="演练库,如 embedded:./replay | scratch store")],
+    speed: Annotated[float, typer.Option(help="倍速 | virtual seconds a second")] = 60.0,
+) -> None:
+    """把一天当作正在发生,放进演练库 | play a stored day into a scratch store as if it were happening."""
+    from etl.replay import replay_day
+
+    city = _city(city_file)
+    with _store(city) as source, _progress() as tell:
+        replay_day(city, source, _day(day), speed=speed, into=into, progress=tell)
+
+
+@app.command()
+def demo(
+    out: Out = Path("out"),
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="只导出 | stop after the export")] = False,
+    days: Annotated[int, typer.Option(help="几天 | days")] = 1,
+    seed: Annotated[int, typer.Option(help="随机种子 | seed")] = 2019,
+    port: Annotated[int, typer.Option(help="端口 | port")] = 8050,
+) -> None:
+    """示例县:生成、入库、核查、导出,打开网页 | the sample county from generation to pages."""
+    from etl.load import load_city
+    from etl.pipeline import audit_days
+    from etl.sample.write import DEFAULT_DAY, write_sample_county
+
+    _say("生成示例县 …", "making the sample county …")
+    path = write_sample_county(out / "county", seed=seed, days=days)
+    city = _city(path)
+    wanted = [DEFAULT_DAY + timedelta(days=n) for n in range(days)]
+    with _store(city) as store, _progress() as tell:
+        _say("入库 …", "loading …")
+        _print_manifests(load_city(city, store, progress=tell))
+        _say("核查 …", "auditing …")
+        for run in audit_days(city, store, wanted, progress=tell):
+            _print_run(store, run)
+        _say("导出 …", "exporting …")
+        _export(city, store, wanted, out, formats=None, lang="zh", progress=tell)
+        accounts = _demo_accounts(store)
+    day = wanted[0]
+    _say(f"请看 {out}/:map.html(地图)、xuncha-{day}.xlsx(工作簿)、xuncha-{day}.gpkg(QGIS)、summary.json、csv/、geojson/",
+         f"see {out}/: map.html, xuncha-{day}.xlsx, xuncha-{day}.gpkg (QGIS), summary.json, csv/, geojson/")  # fmt: skip
+    if no_serve:
+        return
+    from dashboards.server import serve as run_server
+    from dashboards.settings import DemoAccount, DeskSettings
+
+    _say(f"打开 http://127.0.0.1:{port} (Ctrl-C 结束)", f"open http://127.0.0.1:{port} (Ctrl-C to stop)")
+    shown = tuple(DemoAccount(*a) for a in accounts)
+    run_server(city, city.store_url, "127.0.0.1", port, 1, settings=DeskSettings(demo_accounts=shown))
+
+
+def _demo_accounts(store: Store) -> list[tuple[str, str, str, str]]:
+    """Accounts of the demo, told on the sign-in page: (name, password, role, scope)."""
+    import secrets
+
+    from dashboards.auth.accounts import add_user
+
+    units = store.read("units", max(store.editions("units"), key=lambda e: e.loaded_at).edition_id)
+    town = units.loc[units["kind"] == "town", "town_id"].dropna()
+    accounts = []
+    for name, role in (("guihua", "planner"), ("zhihui", "command"), ("shenji", "manager"), ("admin", "administrator")):
+        accounts.append((name, secrets.token_urlsafe(9), role, "county"))
+    if len(town):
+        accounts.append(("zhenjie", secrets.token_urlsafe(9), "manager", f"town:{town.iloc[0]}"))
+    for name, password, role, scope in accounts:
+        add_user(store, name, role, scope, password)
+    return accounts
 
 
 def main() -> None:
