@@ -41,8 +41,15 @@ async function fonts() {
   return css;
 }
 
-await rm(out, { recursive: true, force: true });
+// Whole TrueType fonts for the PDF report, which embeds the characters that it uses.
+async function reportFonts() {
+  const root = join(here, "node_modules", "@expo-google-fonts", "noto-sans-sc");
+  for (const [weight, name] of [["400Regular", "report-regular.ttf"], ["700Bold", "report-bold.ttf"]])
+    await put(`fonts/${name}`, await readFile(join(root, weight, `NotoSansSC_${weight}.ttf`)), { compress: false });
+}
+
 await mkdir(out, { recursive: true });
+const before = await readFile(join(out, "manifest.json"), "utf8").then(JSON.parse, () => ({}));
 const worker = await put("worker.js", await readFile(join(here, "node_modules/maplibre-gl/dist/maplibre-gl-worker.mjs")));
 const map = await put("map.js", await script("src/map.ts", { format: "esm" }));
 const define = { MAP_MODULE: JSON.stringify(map), WORKER_MODULE: JSON.stringify(worker) };
@@ -51,10 +58,17 @@ await put("components.js", await script("src/components.ts", { format: "iife", d
 await put("leaflet.js", await readFile(join(here, "node_modules/leaflet/dist/leaflet.js")));
 const leaflet = await build({ ...common, entryPoints: ["node_modules/leaflet/dist/leaflet.css"], loader: { ".png": "dataurl" } });
 await put("leaflet.css", Buffer.from(leaflet.outputFiles[0].contents));
+await reportFonts();
 const sheets = (await readdir(join(here, "css"))).filter((n) => n.endsWith(".css")).sort();
 let css = await fonts();
 css += await readFile(join(here, "node_modules/maplibre-gl/dist/maplibre-gl.css"), "utf8");
 for (const sheet of sheets) css += await readFile(join(here, "css", sheet), "utf8");
 const done = await build({ ...common, stdin: { contents: css, loader: "css", resolveDir: out }, external: ["./fonts/*"], loader: { ".svg": "dataurl" } });
 await put("app.css", Buffer.from(done.outputFiles[0].contents));
+// A server that is running keeps the files of the build before this one; older ones go.
+const kept = new Set([...Object.values(before), ...Object.values(manifest)]);
+for (const name of await readdir(out, { recursive: true })) {
+  const file = name.replace(/\.(gz|br)$/, "");
+  if (/-[0-9a-f]{12}\.\w+$/.test(file) && !kept.has(file)) await rm(join(out, name));
+}
 await writeFile(join(out, "manifest.json"), `${JSON.stringify(manifest, Object.keys(manifest).sort(), 1)}\n`);
