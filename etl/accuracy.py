@@ -38,8 +38,7 @@ _SCORES = (
 
 
 def report(
-    calibrated: Evaluation,
-    plain: Evaluation,
+    found: Evaluation,
     *,
     place: str,
     today: date,
@@ -50,18 +49,17 @@ def report(
     """The page in Markdown.
 
     Args:
-        calibrated: evaluation with the calibration applied.
-        plain: the same days judged by the rules alone.
+        found: the evaluation.
         place: name of the network.
         today: date of the run.
         table: the calibration.
         seconds: how long it took.
         command: how to make the page again.
     """
-    w, p = calibrated.windows, plain.windows
+    w, p = found.windows, found.plain
     parts = [
         _intro(w, place=place, today=today, table=table, seconds=seconds, command=command),
-        "## 按方式、间隔与噪声 | By mode, interval and noise\n\n" + _markdown(_conditions(calibrated)),
+        "## 按方式、间隔与噪声 | By mode, interval and noise\n\n" + _markdown(_conditions(found)),
         "## 按规则与等级 | By rule and class\n\n"
         + _markdown(
             score_table(_named(w), ["rule_id", "policy_class", "mode"]).drop(columns=["rate_low", "rate_high"])
@@ -70,7 +68,7 @@ def report(
         + _markdown(score_table(p, ["mode", "interval_s"])),
         "## 校准后 | With calibration\n\n" + _markdown(score_table(w, ["mode", "interval_s"])),
         _reliability(w, p),
-        _rounds(calibrated),
+        _rounds(found),
         _LIMITS,
     ]
     return "\n\n".join(parts) + "\n"
@@ -175,4 +173,7 @@ _LIMITS = """## 局限 | Limits
 - 真值来自模拟,误差模型虽按真实接收机设定,但不是本县的接收机;到手真实对照数据后应重做。
   Truth is simulated; its errors are like those of real receivers but not of this county's. Do it again when surveyed truth is at hand.
 - 路网假定无误:路网缺边或错位引起的错误不在内。The network is taken as right: missing or shifted roads are not in these figures.
+- 行进快慢按每次经过判断:间隔密、噪声大或路段短时,个别经过会被误判为过快,这是密集定位下误判漏巡的主因(校准后转为未知)。
+  Speed is judged pass by pass: with dense or noisy fixes on short segments some passes are wrongly taken as too fast. That is the main cause
+  of false *missed* with dense fixes; calibration turns most of them into *unknown*.
 - 网格轮次未做校准:间隔大时轮次少计。Rounds of grids are not calibrated: with sparse fixes too few are counted."""

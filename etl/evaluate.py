@@ -17,7 +17,7 @@ from gis.degrade import Degradation
 from gis.evaluate import compare_windows, confusion, score_passes, scores
 from gis.matching import Matcher
 from gis.model import Mode
-from gis.rehearsal import Judged, judge, match, observe, rehearse
+from gis.rehearsal import Judged, Rehearsal, judge, match, observe, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     import geopandas as gpd
+    import numpy.typing as npt
 
     from etl.base import Progress
     from gis.crew import Crew
@@ -59,15 +60,17 @@ class Evaluation:
 
     Attributes:
         windows: every window with mode, interval_s, noise_m, seed, policy_class, call, truth, probability.
+        plain: the same windows by the rules alone, without calibration.
         grids: every grid with mode, interval_s, noise_m, seed: rounds said and true, call and truth.
         passes: per condition: recall, precision and f1 of metres.
         x: features of the windows, in the same order.
     """
 
     windows: pd.DataFrame
+    plain: pd.DataFrame
     grids: pd.DataFrame
     passes: pd.DataFrame
-    x: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    x: npt.NDArray[np.float64]
 
 
 def evaluate(
@@ -94,52 +97,60 @@ def evaluate(
         progress: told how far it is.
     """
     matcher = Matcher(ground.network.graph)
-    classes = ground.network.sections.set_index("section_id")["policy_class"]
-    windows, grids, passes, x = [], [], [], []
+    found: list[_Found] = []
     conditions = [(i, n) for i in intervals_s for n in noises_m]
-    total = len(seeds) * len(modes) * len(conditions)
     for seed in seeds:
         for mode in modes:
             rng = np.random.default_rng([seed, int(mode)])
-            day = rehearse(
-                ground.network,
-                ground.standard,
-                ground.day,
-                ground.zone,
-                mode=mode,
-                rng=rng,
-                work_grids=ground.work_grids,
-            )
+            place = (ground.network, ground.standard, ground.day, ground.zone)
+            day = rehearse(*place, mode=mode, rng=rng, work_grids=ground.work_grids)
             true = _judge(ground, day.moved.passes, day.crew)
             for interval_s, noise_m in conditions:
-                here: dict[str, Any] = {
-                    "mode": mode.name.lower(),
-                    "interval_s": interval_s,
-                    "noise_m": noise_m,
-                    "seed": seed,
-                }
+                here = {"mode": mode.name.lower(), "interval_s": interval_s, "noise_m": noise_m, "seed": seed}
                 how = replace(usual, interval_s=interval_s, noise_m=noise_m)
-                seen = observe(
-                    ground.network,
-                    day,
-                    how,
-                    rng=np.random.default_rng([seed, int(mode), int(interval_s * 10), int(noise_m * 10)]),
-                )
-                found, crew = match(ground.network, matcher, seen, day.crew, ground.standard)
-                said = _judge(ground, found, crew)
-                x.append(features(said.section_windows, found, crew))
-                called = said.section_windows if table is None else calibrate(said.section_windows, found, crew, table)
-                windows.append(compare_windows(called, true.section_windows, classes=classes).assign(**here))
-                grids.append(_grids(said.grid_days, true.grid_days).assign(**here))
-                passes.append({**here, "fixes": len(seen.t_ms), **_metres(day.moved.passes, found)})
+                found.append(_condition(ground, matcher, day, true, how, here, table))
                 if progress is not None:
-                    progress("evaluate", len(passes), total)
+                    progress("evaluate", len(found), len(seeds) * len(modes) * len(conditions))
     return Evaluation(
-        pd.concat(windows, ignore_index=True),
-        pd.concat(grids, ignore_index=True),
-        pd.DataFrame(passes),
-        np.concatenate(x),
+        windows=pd.concat([f.windows for f in found], ignore_index=True),
+        plain=pd.concat([f.plain for f in found], ignore_index=True),
+        grids=pd.concat([f.grids for f in found], ignore_index=True),
+        passes=pd.DataFrame([f.passes for f in found]),
+        x=np.concatenate([f.x for f in found]),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """One condition of an evaluation."""
+
+    windows: pd.DataFrame
+    plain: pd.DataFrame
+    grids: pd.DataFrame
+    passes: dict[str, Any]
+    x: npt.NDArray[np.float64]
+
+
+def _condition(
+    ground: Ground, matcher: Matcher, day: Rehearsal, true: Judged, how: Degradation, here: dict[str, Any],
+    table: CalibrationTable | None,
+) -> _Found:  # fmt: skip
+    """Degrade, audit and compare one day in one condition."""
+    order = [int(here["seed"]), int(day.moved.passes.mode.max()), int(how.interval_s * 10), int(how.noise_m * 10)]
+    seen = observe(ground.network, day, how, rng=np.random.default_rng(order))
+    passes, crew = match(ground.network, matcher, seen, day.crew, ground.standard)
+    said = _judge(ground, passes, crew)
+    classes = ground.network.sections.set_index("section_id")["policy_class"]
+    plain = compare_windows(said.section_windows, true.section_windows, classes=classes)
+    called = plain
+    if table is not None:
+        calibrated = calibrate(said.section_windows, passes, crew, table)
+        called = compare_windows(calibrated, true.section_windows, classes=classes)
+    metres = {"fixes": len(seen.t_ms), **_metres(day.moved.passes, passes)}
+    return _Found(
+        called.assign(**here), plain.assign(**here), _grids(said.grid_days, true.grid_days).assign(**here), {**here, **metres},
+        features(said.section_windows, passes, crew),
+    )  # fmt: skip
 
 
 def _judge(ground: Ground, passes: Passes, crew: Crew) -> Judged:

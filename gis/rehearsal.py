@@ -20,6 +20,7 @@ from gis.frequency import road_frequency
 from gis.model import Mode
 from gis.rounds import grid_rounds
 from gis.simulate import Patroller, Task, simulate
+from gis.standard import Calibration
 from gis.tracks import prepare_fixes
 
 if TYPE_CHECKING:
@@ -272,8 +273,9 @@ def judge(
     *,
     work_grids: gpd.GeoDataFrame | None,
 ) -> Judged:
-    """The audit's rules on passes, true or matched."""
+    """The audit's rules on passes, true or matched; no calibration, which is for evaluation to apply or not."""
     none = _no_exceptions()
+    standard = standard.model_copy(update={"calibration": Calibration()})
     windows = road_frequency(network, passes, crew, standard, day, zone, exceptions=none).section_windows
     if work_grids is None or not len(work_grids):
         return Judged(windows, pd.DataFrame(columns=["grid_id", "rule_id", "outcome", "completed_rounds"]))
