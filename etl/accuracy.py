@@ -174,6 +174,6 @@ _LIMITS = """## 局限 | Limits
   Truth is simulated; its errors are like those of real receivers but not of this county's. Do it again when surveyed truth is at hand.
 - 路网假定无误:路网缺边或错位引起的错误不在内。The network is taken as right: missing or shifted roads are not in these figures.
 - 行进快慢按每次经过判断:间隔密、噪声大或路段短时,个别经过会被误判为过快,这是密集定位下误判漏巡的主因(校准后转为未知)。
-  Speed is judged pass by pass: with dense or noisy fixes on short segments some passes are wrongly taken as too fast. That is the main cause
-  of false *missed* with dense fixes; calibration turns most of them into *unknown*.
+  Speed is judged pass by pass: with dense or noisy fixes on short segments some passes are wrongly taken as too fast. That is the main
+  cause of false *missed* with dense fixes; calibration turns most of them into *unknown*.
 - 网格轮次未做校准:间隔大时轮次少计。Rounds of grids are not calibrated: with sparse fixes too few are counted."""

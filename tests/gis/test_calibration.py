@@ -1,0 +1,120 @@
+"""Calibration: isotonic regression counted by hand, and which calls are doubted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gis.calibration import FEATURES, CalibrationTable, CallModel, calibrate, device_quality, fit, isotonic
+from gis.calibration_tables import latest, table_named
+from gis.crew import Carry, Crew, Person
+from gis.errors import SettingsError
+from gis.model import Passes
+
+
+def crew():
+    person = Person("p1", "张三", "squad_member", "", "", (), (), (), ())
+    return Crew(0, 86_400_000, (person,), (Carry("A", 0, 0, 86_400_000, 0),), (), index={"p1": 0})
+
+
+def passes(confidence=0.99):
+    # three consecutive passes of one track; at each joint the fix after is 10 s later than the fix before
+    enter, leave = np.array([0, 30_000, 60_000]), np.array([30_000, 60_000, 90_000])
+    return Passes(
+        segment_ix=np.arange(3, dtype=np.int32), from_mm=np.zeros(3, np.int32), to_mm=np.full(3, 99_999, np.int32), enter_ms=enter,
+        leave_ms=leave, device_ix=np.zeros(3, np.int32), track_ix=np.zeros(3, np.int32), first_fix_ms=enter - 5_000,
+        last_fix_ms=leave + 5_000, seen=np.ones(3, np.bool_), confidence=np.full(3, confidence, np.float32), devices=("A",),
+        mode=np.zeros(1, np.int8),
+    )  # fmt: skip
+
+
+def windows(**changes):
+    rows = {
+        "section_id": ["S"], "rule_id": ["road.main"], "window_ix": [0], "length_mm": [1000], "covered_share": [0.5], "required_share": [0.9],
+        "needed_s": [100.0], "silent_s": [0.0], "passes": [1], "probability": [0.0], "cause": ["partial"], "missing": [None],
+        "person_ids": ["p1"], "outcome": ["missed"], "outcome_responsible": ["missed"],
+    }  # fmt: skip
+    return pd.DataFrame({**rows, **changes})
+
+
+def table(p):
+    """A model of every call that always says p."""
+    model = CallModel((0.0,) * len(FEATURES), (0.0, 1.0), (p, p))
+    return CalibrationTable("test", "nothing", 0.1, 0.9, dict.fromkeys(("covered", "missed", "unknown"), model))
+
+
+def test_interval_and_doubt_of_a_device_counted_by_hand():
+    # first pass's last fix 35 s, second's first fix 25 s: 10 s between; confidence 0.99 has two nines
+    gap, sure = device_quality(passes())
+    assert gap.tolist() == [10.0]
+    assert sure[0] == pytest.approx(2.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("call", "p", "becomes"),
+    [("missed", 0.11, "unknown"), ("missed", 0.09, "missed"), ("covered", 0.89, "unknown"), ("covered", 0.91, "covered"), ("unknown", 0.5, "unknown")],
+)  # fmt: skip
+def test_a_call_that_the_data_cannot_support_becomes_unknown(call, p, becomes):
+    out = calibrate(windows(outcome=[call], outcome_responsible=[call]), passes(), crew(), table(p))
+    assert out["outcome"].tolist() == [becomes]
+    assert out["outcome_responsible"].tolist() == [becomes]
+    assert out["probability"].tolist() == pytest.approx([p])
+    changed = becomes != call
+    assert (out["cause"].tolist() == ["unsupported"]) is changed
+    assert (out["missing"].iloc[0] is not None and "不足以判定" in out["missing"].iloc[0]) is changed
+
+
+def test_what_no_data_could_help_stays_and_excused_windows_keep_their_figures():
+    nobody = calibrate(windows(cause=["no_rostered"]), passes(), crew(), table(0.5))
+    assert nobody["outcome"].tolist() == ["missed"]
+    excused = calibrate(windows(outcome=["excused"], probability=[0.3]), passes(), crew(), table(0.99))
+    assert excused["outcome"].tolist() == ["excused"]
+    assert excused["probability"].tolist() == [0.3]
+
+
+def test_pooling_of_adjacent_violators_counted_by_hand():
+    # groups of two: shares 0/2, 2/2, 1/2, 2/2; the second and third violate and are pooled to 3/4
+    p = np.array([0.1, 0.1, 0.3, 0.3, 0.5, 0.5, 0.9, 0.9])
+    y = np.array([0, 0, 1, 1, 1, 0, 1, 1], dtype=float)
+    knots, share = isotonic(p, y, least=2)
+    # Laplace: (0 + 1) / (2 + 2), (3 + 1) / (4 + 2), (2 + 1) / (2 + 2), and flat to both ends
+    assert knots.tolist() == pytest.approx([0.0, 0.1, 0.4, 0.9, 1.0])
+    assert share.tolist() == pytest.approx([0.25, 0.25, 4 / 6, 0.75, 0.75])
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60), st.integers(1, 10))
+def test_an_isotonic_polyline_rises_and_stays_a_probability(rows, least):
+    p, y = np.array([r[0] for r in rows]), np.array([float(r[1]) for r in rows])
+    knots, share = isotonic(p, y, least=least)
+    assert (np.diff(knots) > 0).all()
+    assert (np.diff(share) >= 0).all()
+    assert 0 < share.min() <= share.max() < 1
+
+
+def test_a_fit_finds_what_decides():
+    # truth follows one feature (reached): above 0.5 covered; the models must rank windows by it and be honest on the others
+    rng = np.random.default_rng(0)
+    reached = rng.random(6000)
+    x = np.zeros((6000, len(FEATURES)))
+    x[:, 0], x[:, 1] = 1.0, reached
+    happened = rng.random(6000) < 1 / (1 + np.exp(-12 * (reached - 0.5)))
+    frame = pd.DataFrame(
+        {"call": np.resize(["covered", "missed", "unknown"], 6000), "truth": np.where(happened, "covered", "missed")}
+    )
+    honest = np.arange(6000) % 4 == 0
+    for model in fit(frame, x, honest=honest).values():
+        low, middle, high = model.probability(
+            x[[np.argmin(reached), np.argmin(np.abs(reached - 0.5)), np.argmax(reached)]]
+        )
+        assert low < 0.1
+        assert 0.35 < middle < 0.65
+        assert high > 0.9
+
+
+def test_tables_are_found_by_name_and_an_unknown_one_is_a_fault():
+    assert table_named(latest().version) is latest()
+    assert set(latest().models) == {"covered", "missed", "unknown"}
+    assert all(len(m.weights) == len(FEATURES) for m in latest().models.values())
+    with pytest.raises(SettingsError, match="there is no calibration"):
+        table_named("nothing")
