@@ -15,12 +15,14 @@ import pandas as pd
 
 from etl.base import silent
 from etl.code_version import code_version
+from etl.exception_targets import resolve_exceptions
 from etl.inputs import MODES, DayTables, device_modes, match_settings, metric_crs, network_settings, standard_of
 from etl.match_stage import Matched, Shard, match_day, passes_table, shards_for
 from etl.network_stage import DERIVED, network_for
 from etl.remote_sensing import remote_sensing
 from gis.audit import DayInputs, audit_day, crew_of
 from gis.calendar import days_needed
+from gis.case_counts import cases_by_area
 from gis.crew import with_fixes
 from gis.errors import Fault, ImpossibleError
 from gis.hotspots import case_hotspots
@@ -262,6 +264,8 @@ def _day_inputs(
         given["responsibilities"] = resolve_responsibilities(
             tables["responsibilities"], network, settings=network_settings(work.city)
         )
+    if network is not None and tables.has("exceptions"):
+        given["exceptions"] = resolve_exceptions(tables["exceptions"], network, settings=network_settings(work.city))
     return DayInputs(tables.day, work.city.zone, **given, unassigned_modes=modes, history=history)
 
 
@@ -332,6 +336,13 @@ def _statistics(city: City, tables: DayTables, crs: pyproj.CRS) -> dict[str, pd.
             crs=crs,
             study_area=gpd.GeoSeries(outline.geometry) if len(outline) else None,
         )
+        if tables.has("work_grids"):
+            out["case_areas"] = cases_by_area(
+                gpd.GeoDataFrame(tables["cases"]),
+                gpd.GeoDataFrame(tables["work_grids"]),
+                day=tables.day,
+                time_zone=city.timezone,
+            )
     if tables.has("scenes"):
         zones = next((tables[t] for t in ("work_grids", "community_grids") if tables.has(t)), None)
         if zones is not None:
