@@ -144,6 +144,7 @@ RULES: dict[str, Rule] = {
     "community_windows": _any(_in("grid_id", "community"), _in("grid_id", "grids")),
     "density": _by_level("level", "area_id", {"work_grid": "grids", "town": "towns"}),
     "density_surface": _inside,
+    "case_areas": _in("area_id", "grids"),
     "hotspots": _inside,
     "zonal": _any(_in("grid_id", "grids"), _in("grid_id", "community")),
     "zonal_change": _any(_in("grid_id", "grids"), _in("grid_id", "community")),

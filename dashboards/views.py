@@ -115,6 +115,7 @@ SPECS: dict[str, _Spec] = {
         _Spec("density", "人员配置", "Inspector density", "density"),
         _Spec("density_surface", "人员密度面", "Density surface", "density_surface", geometry=True),
         _Spec("hotspots", "案件热点", "Case hotspots", "hotspots", geometry=True),
+        _Spec("case_areas", "案件分区统计", "Cases by area", "case_areas"),
         _Spec("zonal", "遥感统计", "Zonal statistics", "zonal"),
         _Spec("zonal_change", "遥感变化", "Change between scenes", "zonal_change"),
         _Spec("people", "人员日表", "People by day", "people"),

@@ -480,6 +480,22 @@ _RESULT = (
         """,
     ),
     _table(
+        "case_areas", "result", "案件分区统计 | Cases by area", "period area_id",
+        """
+        period str! 时段 | Period (day, week, month)
+        starts date! 开始 | Starts
+        area_id str! 网格 | Area
+        name str 名称 | Name
+        cases int! 案件数 | Cases
+        cases_km2 float 案件密度 | Cases per km²
+        in_time int! 按时办结 | Settled in time
+        late int! 超时办结 | Settled late
+        running int! 办理中 | Running
+        overdue int! 已超时 | Overdue
+        no_deadline int! 无期限 | Without a deadline
+        """,
+    ),
+    _table(
         "zonal", "result", "遥感统计 | Zonal statistics", "scene_id grid_id measure",
         """
         scene_id str! 影像编号 | Scene

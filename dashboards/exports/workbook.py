@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Sheets in the order of drilling down; the long tables of segments stay in the CSV and the GeoPackage.
 SHEETS = (
     "summary", "classes", "zones", "towns", "squads", "roads", "sections", "persons", "missed", "grids", "rounds", "community", "density",
-    "people", "devices", "hotspots", "zonal", "zonal_change", "clocks", "findings",
+    "people", "devices", "hotspots", "case_areas", "zonal", "zonal_change", "clocks", "findings",
 )  # fmt: skip
 MOST_ROWS = 100_000  # a sheet beyond this is cut, and says so
 SHARES = ("达标率", "占比", "比例", "进度", "匹配率", "Rate", "Share", "share", "rate")
