@@ -206,22 +206,16 @@ def cell_events(
 
 
 def sort_events(group: I8, run: I8, t: I8, cell: I8) -> tuple[I8, I8, I8, I8]:
-    """Events in order of (group, run, t, cell): one sort of packed integers where they fit into 63 bits."""
+    """Events in order of (group, run, t, cell): bucketed by group, then packed integers sorted within each."""
     if not len(t):
         return group, run, t, cell
-    first = int(t.min())
-    sizes = [int(x.max()) + 1 for x in (group, run, t - first, cell)]
-    bits = [max(1, (n - 1).bit_length()) for n in sizes]
+    first, last = int(t.min()), int(t.max())
+    bits = [max(1, int(n).bit_length()) for n in (run.max(), last - first, cell.max())]
     if sum(bits) > 63:  # noqa: PLR2004 (bits of a positive int64)
         order = np.lexsort((cell, t, run, group))
         return group[order], run[order], t[order], cell[order]
-    key = ((((group << bits[1]) | run) << bits[2] | (t - first)) << bits[3]) | cell
-    key = np.sort(key)
-    out_cell = key & ((1 << bits[3]) - 1)
-    key >>= bits[3]
-    out_t = (key & ((1 << bits[2]) - 1)) + first
-    key >>= bits[2]
-    return key >> bits[1], key & ((1 << bits[1]) - 1), out_t, out_cell
+    out: tuple[I8, I8, I8, I8] = kernel.sort_events(group, run, t, cell, int(group.max()) + 1, first, bits[1], bits[2])
+    return out
 
 
 def rounds(group: I8, run: I8, t: I8, cell: I8, *, weight_mm: I8, target_mm: I8) -> tuple[npt.NDArray[np.int64], I8]:

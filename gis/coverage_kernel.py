@@ -300,6 +300,38 @@ def emit_events(
 
 
 @njit(cache=True, nogil=True)
+def sort_events(
+    group: I8, run: I8, t: I8, cell: I8, groups: int, first: int, t_bits: int, cell_bits: int
+) -> tuple[I8, I8, I8, I8]:
+    """See `gis.coverage.sort_events`."""
+    n = len(group)
+    at = np.zeros(groups + 1, dtype=np.int64)
+    for j in range(n):
+        at[group[j] + 1] += 1
+    for i in range(groups):
+        at[i + 1] += at[i]
+    key = np.empty(n, dtype=np.int64)
+    nxt = at.copy()
+    for j in range(n):
+        g = group[j]
+        key[nxt[g]] = (((run[j] << t_bits) | (t[j] - first)) << cell_bits) | cell[j]
+        nxt[g] += 1
+    out = np.empty((4, n), dtype=np.int64)
+    t_mask, cell_mask = (1 << t_bits) - 1, (1 << cell_bits) - 1
+    for g in range(groups):
+        if at[g] == at[g + 1]:
+            continue
+        key[at[g] : at[g + 1]].sort()
+        for q in range(at[g], at[g + 1]):
+            k = key[q]
+            out[0, q] = g
+            out[1, q] = k >> (t_bits + cell_bits)
+            out[2, q] = ((k >> cell_bits) & t_mask) + first
+            out[3, q] = k & cell_mask
+    return out[0], out[1], out[2], out[3]
+
+
+@njit(cache=True, nogil=True)
 def bucket(item: I8, t: I8, items: int) -> tuple[I8, I8]:
     """Items and times put in order of item, keeping the order within an item."""
     at = np.zeros(items + 1, dtype=np.int64)

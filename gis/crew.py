@@ -39,7 +39,9 @@ def column_text(frame: pd.DataFrame, name: str) -> list[str]:
     """A text column; empty text where it is empty or absent."""
     if name not in frame.columns:
         return [""] * len(frame)
-    return ["" if v is None or v is pd.NA or v != v else str(v) for v in frame[name].tolist()]  # noqa: PLR0124 (NaN)
+    column = frame[name].astype(object)
+    values = column.where(column.notna(), "").tolist()
+    return [v if type(v) is str else str(v) for v in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +229,8 @@ def _duties(
     responsibilities: pd.DataFrame, people: Sequence[Person], index: Mapping[str, int], bounds: Interval
 ) -> tuple[Duty, ...]:
     rows = zip(
-        column_text(responsibilities, "person_id"), column_text(responsibilities, "duty_kind"), column_text(responsibilities, "target_kind"),
-        column_text(responsibilities, "target_id"), column_ms(responsibilities, "valid_from", -_FAR),
+        column_text(responsibilities, "person_id"), column_text(responsibilities, "duty_kind"),
+        column_text(responsibilities, "target_kind"), column_text(responsibilities, "target_id"), column_ms(responsibilities, "valid_from", -_FAR),
         column_ms(responsibilities, "valid_to", _FAR), strict=True,
     )  # fmt: skip
     out: dict[Duty, None] = {}

@@ -56,7 +56,9 @@ def rollup(
     labels = np.array([k or NONE for k in keys], dtype=object)
     codes, uniques = pd.factorize(labels, sort=True)
     parts = []
-    pairs = np.unique(subject_of_row * len(rule_ids) + rule_of_row)
+    seen = np.zeros(len(keys) * len(rule_ids), dtype=np.bool_)
+    seen[subject_of_row * len(rule_ids) + rule_of_row] = True
+    pairs = np.flatnonzero(seen)
     rules = [np.zeros(len(rule_of_row), dtype=np.int64), rule_of_row + 1] if len(rule_ids) > 1 else [rule_of_row + 1]
     ids = [ALL_RULES, *rule_ids]
     titles = np.array([_name(level, str(u), names) for u in uniques], dtype=object)
