@@ -12,7 +12,6 @@ import pyogrio
 import pyproj
 import pytest
 import rasterio
-import rasterio.mask
 import shapely
 
 from etl.base import Context
@@ -176,7 +175,9 @@ def test_the_scenes_hold_the_known_change(sample):
         for name in ("red", "nir"):
             with rasterio.open(sample / "影像" / f"{truth[key]}_{name}.tif") as image:
                 assert image.crs.to_epsg() == 32651
-                band[name] = rasterio.mask.mask(image, [ring], crop=True, filled=False)[0].astype(float)
+                west, north = image.bounds.left, image.bounds.top
+                x, y = np.meshgrid(west + 5 + 10 * np.arange(image.width), north - 5 - 10 * np.arange(image.height))
+                band[name] = image.read(1)[shapely.contains_xy(ring, x, y)].astype(float)
         ndvi[key] = float(((band["nir"] - band["red"]) / (band["nir"] + band["red"])).mean())
     assert ndvi["before"] == pytest.approx(truth["ndvi_before"], abs=0.01)  # (3900 - 450) / 4350 = 0.793
     assert ndvi["after"] == pytest.approx(truth["ndvi_after"], abs=0.01)  # (2700 - 2300) / 5000 = 0.08
