@@ -154,13 +154,16 @@ def test_each_city_has_its_own_schema(postgis_url):
 
 @pytest.mark.postgis
 def test_errors_of_the_server_are_told_in_words(postgis_url, empty_database):
+    def use(url, prepare):
+        made = open_store(url)
+        try:
+            made.prepare() if prepare else made.manifests()
+        finally:
+            made.close()
+
     def code(url, *, prepare=False):
         with pytest.raises(StoreError) as caught:
-            made = open_store(url)
-            try:
-                made.prepare() if prepare else made.manifests()
-            finally:
-                made.close()
+            use(url, prepare)
         fault = caught.value.faults[0]
         assert fault.fix_zh
         assert fault.fix_en

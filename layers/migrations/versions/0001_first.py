@@ -92,7 +92,7 @@ def _time(name: str) -> sa.Column[Any]:
 
 
 def _day(name: str = "day", *, key: bool = False) -> sa.Column[Any]:
-    return sa.Column(name, sa.Date, primary_key=key, nullable=False)
+    return sa.Column(name, sa.Date(), primary_key=key, nullable=False)
 
 
 def _loads() -> None:
