@@ -62,7 +62,10 @@ _SHAPES = {"point", "line", "polygon", "geometry"}
 
 def _contract(name: str, kind: str, text: str) -> None:
     owner = "run_no" if kind == "result" else "part_no"
-    columns = [sa.Column("fid", BIG, primary_key=True, autoincrement=True), sa.Column(owner, BIG, nullable=False)]
+    columns: list[sa.Column[Any]] = [
+        sa.Column("fid", BIG, primary_key=True, autoincrement=True),
+        sa.Column(owner, BIG, nullable=False),
+    ]
     if kind == "result":
         columns.append(sa.Column("day", sa.Date, nullable=False))
     columns.append(sa.Column("ordinal", BIG, nullable=False))
