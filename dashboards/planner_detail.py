@@ -1,0 +1,235 @@
+"""What lies behind one place on the planner's map: its figures, its windows, the clause and its sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dash import html
+
+from dashboards import planner_remote as remote
+from dashboards.planner_panels import bounds, clause_of, decimal, explain_url, outcome_mark, percent, table
+from dashboards.planner_picture import grid_places, hotspot_rows, scene_of, windows_in
+from dashboards.shell import card
+from layers.symbology import word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from dash.development.base_component import Component
+
+    from dashboards.context import View
+    from dashboards.planner_choice import Choice
+
+WINDOWS_SHOWN = 24
+KM = 1e6
+
+
+def facts(rows: Sequence[tuple[str, Any]]) -> Component:
+    """Pairs of what and how much."""
+    return html.Dl([part for name, value in rows for part in (html.Dt(name), html.Dd(value))], className="facts")
+
+
+def detail(view: View, choice: Choice, click: Mapping[str, Any]) -> Component:
+    """The panel of a clicked place."""
+    layer_id, key = str(click["layer"]).removeprefix("under-"), str(click["id"])
+    makers = {"roads": road, "grids": grid, "next": grid, "surface": cell_of_surface, "cells": cell_of_cases}
+    found = makers[layer_id](view, choice, key) if layer_id in makers else None
+    if found is None:
+        return card(view.t("planner.detail"), html.P(view.t("planner.detail_gone"), className="note"))
+    return found
+
+
+def _row(frame: pd.DataFrame, column: str, key: str) -> pd.Series | None:
+    rows = frame[frame[column].astype(str) == key] if len(frame) else frame
+    return rows.iloc[0] if len(rows) else None
+
+
+def _named(view: View, table_name: str, column: str, key: object, choice: Choice) -> str:
+    if not isinstance(key, str) or not key:
+        return "–"
+    row = _row(view.data.read(table_name, choice.first[-1]), column, key)
+    return key if row is None else str(row["name"])
+
+
+def road(view: View, choice: Choice, key: str) -> Component | None:
+    """A segment: its section's windows in the period, gaps of its own, the clause."""
+    t, day = view.t, choice.first[-1]
+    segment = _row(view.data.read("segments", day), "segment_id", key)
+    if segment is None:
+        return None
+    section = _row(view.data.read("sections", day), "section_id", str(segment["section_id"]))
+    days = view.data.results("segment_days", choice.first)
+    own = days[days["segment_id"] == key] if len(days) else days
+    rows = [
+        (t("planner.road"), f"{segment['road_name'] or '–'} · {word(segment['policy_class'], view.lang)}"),
+        (
+            t("planner.squad"),
+            _named(view, "units", "unit_id", section["unit_id"] if section is not None else None, choice),
+        ),
+        (t("planner.town"), _named(view, "areas", "area_id", segment["town_id"], choice)),
+        (
+            t("planner.length"),
+            f"{(section['length_mm'] if section is not None else segment['length_mm']) / KM:,.2f} km",
+        ),
+    ]
+    if len(own):
+        rows += [
+            (t("planner.passes"), f"{int(own['passes'].sum()):,}"),
+            (t("planner.longest"), t("planner.minutes", value=decimal(own["longest_gap_s"].max() / 60, 0))),
+            (t("planner.within"), percent(own["within_share"].mean())),
+        ]
+    title = str(section["name"]) if section is not None else key
+    if segment["policy_class"] == "no_rule":
+        reason = "out_of_scope" if segment["no_rule_reason"] == "out_of_scope" else "class"
+        return card(title, facts(rows), html.P(t(f"planner.no_rule_{reason}"), className="alert"))
+    windows = windows_in(view, choice, choice.first)
+    windows = windows[windows["section_id"] == segment["section_id"]]
+    clause = clause_of(view, segment["rule_id"])
+    link = html.A(
+        t("planner.explain"),
+        href=explain_url("section", segment["section_id"], choice),
+        className="button small primary",
+    )
+    return card(
+        title,
+        facts([*rows, *_rates(view, windows)]),
+        _window_table(view, windows),
+        *([clause] if clause else []),
+        html.P(link),
+    )
+
+
+def _rates(view: View, windows: pd.DataFrame) -> list[tuple[str, Any]]:
+    """Rate and counts of some windows."""
+    from dashboards.planner_coverage import total  # noqa: PLC0415
+
+    if not len(windows):
+        return []
+    sums = total(windows, view.standard)
+    counts = " · ".join(f"{view.t(f'planner.{n}')} {int(sums[n])}" for n in ("covered", "missed", "unknown", "excused"))
+    return [
+        (view.t("planner.rate"), bounds(sums["rate_low"], sums["rate_high"])),
+        (view.t("planner.windows"), f"{int(sums['windows'])}: {counts}"),
+    ]
+
+
+def _window_table(view: View, windows: pd.DataFrame) -> Component:
+    t = view.t
+    shown = windows.sort_values(["starts"], kind="stable").head(WINDOWS_SHOWN)
+    rows = []
+    for w in shown.to_dict("records"):
+        low, high = view.local(w["starts"].to_pydatetime()), view.local(w["ends"].to_pydatetime())
+        missing = w["missing"] if isinstance(w["missing"], str) else ""
+        rows.append(
+            [
+                f"{low:%m-%d %H:%M}–{high:%H:%M}",
+                outcome_mark(w["outcome"], view.lang),
+                percent(w["covered_share"], 0),
+                missing,
+            ]
+        )
+    caption = t("planner.more", n=len(windows), shown=len(shown)) if len(windows) > len(shown) else ""
+    heads = [t(f"planner.{c}") for c in ("time", "outcome", "share", "missing")]
+    return table(heads, rows, numeric=(2,), caption=caption)
+
+
+def grid(view: View, choice: Choice, key: str) -> Component | None:
+    """A work grid: rounds, inspectors, what satellites say, the clauses."""
+    t, day = view.t, choice.first[-1]
+    places, _ = grid_places(view, day)
+    place = _row(places, "grid_id", key)
+    if place is None:
+        return None
+    rows: list[tuple[str, Any]] = [
+        (t("planner.squad"), _named(view, "units", "unit_id", place["unit_id"], choice)),
+        (t("planner.town"), _named(view, "areas", "area_id", place["town_id"], choice)),
+    ]
+    staff = view.data.result("density", day)
+    staffed = (
+        _row(staff[staff["area_id"].astype(str) == key], "level", "work_grid" if place["level"] else "town")
+        if len(staff)
+        else None
+    )
+    rules: list[object] = []
+    if staffed is not None:
+        figures = [
+            f"{t(f'planner.{c}')} {decimal(staffed[c], 2)}" for c in ("required", "allocated", "on_duty", "present")
+        ]
+        rows += [
+            (t("planner.zone"), f"{word(staffed['zone'], view.lang)} · {decimal(staffed['area_km2'], 3)} km²"),
+            (t("planner.group_density"), " · ".join(figures)),
+            (t("planner.gap"), f"{decimal(staffed['gap'], 2)} ({word(staffed['verdict'], view.lang)})"),
+        ]
+        rules += [k for k, r in view.standard.density_rules().items() if r.zone == staffed["zone"]]
+    days = view.data.results("grid_days", choice.first)
+    own = days[days["grid_id"] == key] if len(days) else days
+    stats = remote.grid_statistics(
+        view.data.result("zonal", day), view.data.result("zonal_change", day), places, scene_id=scene_of(view, choice)
+    )
+    seen = _row(stats, "grid_id", key)
+    if seen is not None and seen["mean"] == seen["mean"]:
+        rows.append(
+            (
+                t("planner.ndvi_mean"),
+                f"{decimal(seen['mean'], 3)} · {t('planner.change')} {decimal(seen['mean_change'], 3, sign=True)}",
+            )
+        )
+    rules = (
+        [*own["rule_id"].dropna().unique()[:1], *rules]
+        if choice.what.group == "coverage"
+        else [*rules, *own["rule_id"].dropna().unique()[:1]]
+    )
+    clauses = [c for c in (clause_of(view, r) for r in rules) if c is not None]
+    link = html.A(t("planner.explain"), href=explain_url("grid", key, choice), className="button small primary")
+    return card(
+        str(place["name"] or key),
+        facts(rows),
+        *([_round_table(view, own)] if len(own) else []),
+        *clauses,
+        html.P(link),
+        note=key,
+    )
+
+
+def _round_table(view: View, own: pd.DataFrame) -> Component:
+    t = view.t
+    rows = [
+        [str(g["day"]), outcome_mark(g["outcome"], view.lang), f"{g['completed_rounds']} / {decimal(g['required_rounds'], 0)}",
+         f"{g['visited_mm'] / KM:,.1f} / {g['patrollable_mm'] / KM:,.1f} km", f"{g['never_mm'] / KM:,.2f} km"]
+        for g in own.to_dict("records")
+    ]  # fmt: skip
+    return table([t(f"planner.{c}") for c in ("day", "outcome", "rounds", "visited", "never")], rows, numeric=(2, 3, 4))
+
+
+def cell_of_surface(view: View, choice: Choice, key: str) -> Component | None:
+    """A cell of the density surface."""
+    t = view.t
+    cell = _row(view.data.result("density_surface", choice.first[-1]), "cell_id", key)
+    if cell is None:
+        return None
+    rows = [
+        (t(f"planner.{c}"), f"{decimal(cell[f'{c}_km2'], 2)} /km²") for c in ("required", "allocated", "present", "gap")
+    ]
+    clauses = [c for c in (clause_of(view, k) for k in view.standard.density_rules()) if c is not None]
+    return card(f"{t('planner.cell')} {key}", facts(rows), *clauses)
+
+
+def cell_of_cases(view: View, choice: Choice, key: str) -> Component | None:
+    """A cell of the hotspots."""
+    t = view.t
+    cell = _row(hotspot_rows(view, choice, choice.first[-1]), "cell_id", key)
+    if cell is None:
+        return None
+    rows = [
+        (t("planner.verdict"), word(cell["hotspot"], view.lang)),
+        (t("planner.cases"), f"{int(cell['cases'])}"),
+        (t("planner.gi"), decimal(cell["gi_z"], 2)),
+        (t("planner.q"), decimal(cell["q_value"], 4)),
+        (t("planner.density_km2"), decimal(cell["kde_km2"], 2)),
+    ]
+    return card(
+        f"{t('planner.cell')} {key}",
+        facts(rows),
+        note=f"{word(choice.period, view.lang)} · {cell['starts']} · {cell['category']}",
+    )
