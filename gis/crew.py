@@ -230,8 +230,8 @@ def _duties(
 ) -> tuple[Duty, ...]:
     rows = zip(
         column_text(responsibilities, "person_id"), column_text(responsibilities, "duty_kind"),
-        column_text(responsibilities, "target_kind"), column_text(responsibilities, "target_id"), column_ms(responsibilities, "valid_from", -_FAR),
-        column_ms(responsibilities, "valid_to", _FAR), strict=True,
+        column_text(responsibilities, "target_kind"), column_text(responsibilities, "target_id"),
+        column_ms(responsibilities, "valid_from", -_FAR), column_ms(responsibilities, "valid_to", _FAR), strict=True,
     )  # fmt: skip
     out: dict[Duty, None] = {}
     for person, duty_kind, target_kind, target, start, end in rows:

@@ -40,15 +40,16 @@ from hand_network import (
     Seg,
     frame,
     make_network,
-    make_passes,
     ms,
     utc,
 )  # fmt: skip
 from shapely.geometry import Polygon
 
 from gis.audit import DayInputs, audit_day
+from gis.matching import Matcher, MatchSettings
 from gis.model import Fixes, Mode
 from gis.standard import Calibration
+from gis.tracks import prepare_fixes
 from layers.standard_files import load_standard
 
 if TYPE_CHECKING:
@@ -131,14 +132,11 @@ def town_fixes() -> Fixes:
     )
 
 
-@pytest.fixture(scope="module")
-def town() -> dict[str, pd.DataFrame]:
-    network = make_network(SECTIONS, SEGMENTS)
-    passes = make_passes(network, PASSES, {"d1": Mode.EBIKE, "d2": Mode.FOOT, "d3": Mode.FOOT})
+def town_inputs() -> DayInputs:
     none = [None] * 4
     corners = [(-100, -100), (1100, -100), (1100, 700), (-100, 700)]
     grid = Polygon([TO_WGS84.transform(X0 + x, Y0 + y) for x, y in corners])
-    inputs = DayInputs(
+    return DayInputs(
         DAY, ZONE,
         persons=frame(PERSONS, [
             ("p1", "张三", "squad_member", "squad-1", "T1", None, None, None),
@@ -161,8 +159,14 @@ def town() -> dict[str, pd.DataFrame]:
             {"grid_id": ["G1"], "name": ["一号网格"], "level": ["central"], "town_id": ["T1"], "unit_id": ["squad-1"]}, geometry=[grid], crs=4326
         ),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def town() -> dict[str, pd.DataFrame]:
+    network = make_network(SECTIONS, SEGMENTS)
+    passes = make_passes(network, PASSES, {"d1": Mode.EBIKE, "d2": Mode.FOOT, "d3": Mode.FOOT})
     rules_alone = load_standard("xiangshan-2019").model_copy(update={"calibration": Calibration()})
-    return audit_day(inputs, network=network, fixes=town_fixes(), passes=passes, standard=rules_alone)
+    return audit_day(town_inputs(), network=network, fixes=town_fixes(), passes=passes, standard=rules_alone)
 
 
 def outcomes(town: dict[str, pd.DataFrame], section: str, column: str = "outcome") -> list[str]:
@@ -260,3 +264,30 @@ def test_footway_is_shown_without_an_outcome(town: dict[str, pd.DataFrame]) -> N
     assert segment.loc["f1", "outcome"] == "no_rule"
     assert segment.loc["a1", "outcome"] == segment.loc["a2", "outcome"] == "partly"
     assert len(segment) == len(SEGMENTS)
+
+
+def test_the_same_lengths_from_positions() -> None:
+    # Every pass is walked again as exact positions every 10 s, phones silent between passes; matching finds the same lengths within 20 m (the ends
+    # of a pass fall between two fixes).
+    network = make_network(SECTIONS, SEGMENTS)
+    segment = {s.id: s for s in SEGMENTS}
+    rows = []
+    for g in PASSES:
+        s = segment[g.segment]
+        length = float(np.hypot(s.b[0] - s.a[0], s.b[1] - s.a[1]))
+        for t in range(g.enter_ms, g.leave_ms + 1, 10_000):
+            part = (g.from_m + (g.to_m - g.from_m) * (t - g.enter_ms) / (g.leave_ms - g.enter_ms)) / length
+            x, y = s.a[0] + (s.b[0] - s.a[0]) * part, s.a[1] + (s.b[1] - s.a[1]) * part
+            rows.append((g.device, t, *TO_WGS84.transform(X0 + x, Y0 + y)))
+    devices, t, lon, lat = (np.array(c) for c in zip(*sorted(set(rows)), strict=True))
+    fixes = prepare_fixes(
+        devices, t, lon, lat, crs=network.graph.crs, mode={"d1": Mode.EBIKE, "d2": Mode.FOOT, "d3": Mode.FOOT}
+    )
+    passes = Matcher(network.graph, settings=MatchSettings()).match(fixes)
+    windows = audit_day(
+        town_inputs(), network=network, fixes=fixes, passes=passes, standard=load_standard("xiangshan-2019")
+    )["section_windows"]
+    reached = {k: w["covered_mm"].to_numpy() / 1000 for k, w in windows.groupby("section_id")}
+    assert np.abs(reached["A"] - [950, 900, 0, 450, 800, 0, 0, 1000]).max() < 20
+    assert np.abs(reached["B"] - [500, 150, 250, 250]).max() < 20
+    assert reached["D"].tolist() == [0]
