@@ -40,6 +40,7 @@ from hand_network import (
     Seg,
     frame,
     make_network,
+    make_passes,
     ms,
     utc,
 )  # fmt: skip
