@@ -98,10 +98,10 @@ def community_cadence(
         evidence = _evidence(network, history, standard, checkins, rule)
         for g, grid in enumerate(grids):
             due = [p for p in (places[i] for i in of_grid[g]) if p.kind in rule.musts]
-            for window in community_windows(rule.cadence, day, zone, standard.community):
-                rows.append(
-                    _judge(grid, rule_id, rule, window, due, ground[g], evidence, history[-1][1], standard, exceptions)
-                )
+            rows += [
+                _judge(grid, rule_id, rule, window, due, ground[g], evidence, history[-1][1], standard, exceptions)
+                for window in community_windows(rule.cadence, day, zone, standard.community)
+            ]
     return _frame(rows)
 
 

@@ -340,7 +340,7 @@ _RESULT = (
         probability float 把握 | Probability of covered
         silent_s float! 失联时长 | Silence of those on duty | s
         needed_s float! 所需时长 | Time a full patrol needs | s
-        cause str 原因 | Cause (no_rostered, not_passed, too_fast, partial, silent, exception)
+        cause str 原因 | Cause (no_rostered, not_passed, too_fast, partial, silent, inferred, exception)
         missing str 缺什么 | What was missing
         exception_id str 例外 | Exception
         person_ids str 责任人 | Responsible persons (;)
