@@ -24,6 +24,7 @@ from dashboards.backend import backend_over
 from dashboards.cache import Cache
 from dashboards.context import Desk
 from dashboards.duty import roster_duty
+from dashboards.exports.routes import export_routes
 from dashboards.i18n import load_words
 from dashboards.metrics import Metrics, Observe
 from dashboards.pages import all_pages
@@ -140,6 +141,7 @@ def create_app(
 
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     add_routes(server, assets, Api(desk, metrics))
+    server.include_router(export_routes(desk))
     sign_in = SignIn(desk, assets.url("app.css"))
     server.include_router(auth_routes(sign_in))
     if settings.oidc:

@@ -68,6 +68,19 @@ def write_workbook(
     return path
 
 
+def write_table(path: Path, view: View, *, lang: str, time_zone: str, footer: str) -> Path:
+    """Write one view as a workbook of one sheet that looks like those of a run; `footer` is printed below each page."""
+    options = {
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+        "nan_inf_to_errors": False,
+    }
+    with xlsxwriter.Workbook(str(path), options) as book:
+        _sheet(book, _formats(book), view, lang=lang, time_zone=time_zone, footer=footer)
+    return path
+
+
 def _formats(book: Workbook) -> dict[str, Format]:
     base = {"font_name": "Microsoft YaHei", "font_size": 10, "valign": "vcenter"}
     head = {

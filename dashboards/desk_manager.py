@@ -1,0 +1,280 @@
+"""The manager's table: windows added up at any level, sorted and ranked; exactly what the page shows and its exports hold."""
+
+# ruff: noqa: E501 (a choice, a set of columns stands on a line)
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dashboards.tally import KINDS, NOWHERE, by_person, tally
+from dashboards.views import View
+from layers.contracts import TABLES, Column
+from layers.symbology import word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dashboards.tally import Kind
+    from gis.standard import Standard
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A level of the drill: the column that groups, the one that names, and its words."""
+
+    key: str
+    column: str
+    name: str
+    zh: str
+    en: str
+
+
+LEVELS = {
+    level.key: level
+    for level in (
+        Level("county", "", "", "全部", "All"),
+        Level("town", "town_id", "town_name", "镇街", "Town"),
+        Level("squad", "unit_id", "unit_name", "中队", "Squad"),
+        Level("grid", "work_grid_id", "grid_name", "工作网格", "Work grid"),
+        Level("class", "policy_class", "", "道路等级", "Road class"),
+        Level("road", "road_id", "road_name", "道路", "Road"),
+        Level("section", "section_id", "section_name", "责任路段", "Section"),
+        Level("community", "grid_id", "grid_name", "全科网格", "Community grid"),
+        Level("person", "person_id", "person_name", "责任人", "Responsible person"),
+        Level("window", "", "", "应巡时段", "Window"),
+    )
+}
+LEVELS_OF: dict[Kind, tuple[str, ...]] = {
+    "roads": ("county", "town", "squad", "grid", "class", "road", "section", "person", "window"),
+    "rounds": ("county", "town", "squad", "grid"),
+    "community": ("county", "town", "community", "window"),
+}
+# where a click on a row leads
+NEXT: dict[Kind, dict[str, str]] = {
+    "roads": {
+        "county": "town", "town": "squad", "squad": "grid", "grid": "road", "class": "section", "road": "section", "section": "window",
+        "person": "window",
+    },
+    "rounds": {"county": "town", "town": "squad", "squad": "grid"},
+    "community": {"county": "town", "town": "community", "community": "window"},
+}  # fmt: skip
+OUTCOME_FILTERS = ("missed", "unknown", "excused", "covered")
+DESCENDING = ("missed", "unknown", "windows", "km_missed", "subjects", "excused", "covered")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is asked: it stands in the page's address, and exports are asked with the same words."""
+
+    kind: Kind = "roads"
+    level: str = "town"
+    path: Mapping[str, str] = field(default_factory=dict)
+    rule: str = ""
+    find: str = ""
+    outcome: str = ""
+    sort: str = ""
+    down: bool = False
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Choice:
+        """From an address; what it does not know is left out."""
+        kind: Kind = next((k for k in KINDS if k == query.get("kind")), "roads")
+        levels = LEVELS_OF[kind]
+        level = query.get("level", "town")
+        path = {k: query[f"in_{k}"] for k in levels if query.get(f"in_{k}")}
+        outcome = query.get("outcome", "")
+        return cls(
+            kind=kind, level=level if level in levels else "town", path=path, rule=query.get("rule", ""), find=query.get("find", "").strip(),
+            outcome=outcome if outcome in OUTCOME_FILTERS else "", sort=query.get("sort", ""), down=query.get("down") == "1",
+        )  # fmt: skip
+
+    def query(self) -> dict[str, str]:
+        """As an address writes it; only what differs from the default."""
+        plain = {"kind": self.kind, "level": self.level, "rule": self.rule, "find": self.find, "outcome": self.outcome,
+                 "sort": self.sort, "down": "1" if self.down else ""}  # fmt: skip
+        default = {"kind": "roads", "level": "town"}
+        words = {k: v for k, v in plain.items() if v and v != default.get(k)}
+        return words | {f"in_{k}": v for k, v in self.path.items()}
+
+    def into(self, key: str) -> Choice:
+        """One step down: the rows of the next level within a row of this one."""
+        level = NEXT[self.kind].get(self.level)
+        if level is None:
+            return self
+        path = dict(self.path) if self.level == "county" else {**self.path, self.level: key}
+        return replace(self, level=level, path=path, sort="", down=False, find="")
+
+    def up_to(self, level: str) -> Choice:
+        """Back to the rows among which a step of the path was taken."""
+        order = LEVELS_OF[self.kind]
+        kept = {k: v for k, v in self.path.items() if order.index(k) < order.index(level)}
+        return replace(self, level=level, path=kept, sort="", down=False, find="")
+
+
+def chosen(base: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """The windows within the path, the rule and the outcome chosen."""
+    rows = by_person(base) if "person" in choice.path or choice.level == "person" else base
+    for level, key in choice.path.items():
+        column = LEVELS[level].column
+        if column:
+            rows = rows[rows[column].replace("", NOWHERE) == key]
+    if choice.rule:
+        rows = rows[rows["rule_id"] == choice.rule]
+    return rows
+
+
+COUNTED = {c.name: c for c in TABLES["rollups"].columns}
+RESPONSIBLE = (
+    Column("covered_responsible", "int", "责任人已巡", "Covered by the responsible person"),
+    Column("rate_low_responsible", "float", "责任人达标率下限", "Rate of the responsible person, lower bound"),
+    Column("rate_high_responsible", "float", "责任人达标率上限", "Rate of the responsible person, upper bound"),
+)
+FIGURES = ("subjects", "windows", "covered", "missed", "unknown", "excused", "rate_low", "rate_high")
+KILOMETRES = ("km_windows", "km_missed")
+RANK = Column("rank", "int", "名次", "Rank")
+
+
+def audit_table(
+    base: pd.DataFrame, choice: Choice, standard: Standard, *, names: Mapping[str, str] | None = None, lang: str = "zh"
+) -> View:
+    """The table of a choice: what the page shows, row for row, and what its exports hold.
+
+    Args:
+        base: windows (dashboards.tally.base_of).
+        choice: what is asked.
+        standard: how rates are weighted, and by which bound ranks go.
+        names: names of work grids by id, where the base has none.
+        lang: language of names that are words (classes, "not assigned").
+
+    Returns:
+        a view whose frame has key, name and the figures, ranked by the bound that the standard names, sorted as asked (by default worst first).
+    """
+    rows = chosen(base, choice)
+    if choice.level == "window":
+        return _windows(rows, choice)
+    level = LEVELS[choice.level]
+    table = tally(rows, level.column or None, standard)
+    responsible = tally(rows, level.column or None, standard, charged="responsible").set_index("key")
+    for figure in ("covered", "rate_low", "rate_high"):
+        found = responsible[figure].reindex(table["key"]).to_numpy() if len(responsible) else np.nan
+        table[f"{figure}_responsible"] = found
+    table["name"] = _names(rows, level, table["key"], names or {}, lang)
+    if choice.level in {"road", "section"}:
+        table["place"] = _first(rows, level.column, "town_name", table["key"])
+    if choice.level == "section":
+        table["persons"] = _first(rows, level.column, "persons", table["key"])
+        table["policy_class"] = _first(rows, level.column, "policy_class", table["key"])
+    rank_by = standard.measure.rank_by.value
+    ranks = table[rank_by].rank(method="min", ascending=False, na_option="bottom")
+    table["rank"] = ranks.astype("int64")
+    table = _found(table, choice.find, ("name", "key", "persons", "place"))
+    if choice.outcome:
+        table = table[table[choice.outcome] > 0]
+    return View("audit", *_title(choice), _columns(choice, level), _sorted(table, choice, default=rank_by))
+
+
+def _title(choice: Choice) -> tuple[str, str]:
+    level = LEVELS[choice.level]
+    kinds = {"roads": ("道路巡查覆盖", "Road patrol coverage"), "rounds": ("工作网格全覆盖轮次", "Full-coverage rounds"),
+             "community": ("全科网格巡查", "Community cadence")}  # fmt: skip
+    zh, en = kinds[choice.kind]
+    return f"{zh} · {level.zh}", f"{en} · {level.en}"
+
+
+def _columns(choice: Choice, level: Level) -> tuple[Column, ...]:
+    head = [RANK, Column("name", "str", level.zh, level.en)]
+    if choice.level in {"road", "section"}:
+        head.append(Column("place", "str", "镇街名称", "Town name"))
+    if choice.level == "section":
+        head += [
+            TABLES["sections"].column("policy_class"),
+            Column("persons", "str", "责任人姓名", "Responsible persons' name"),
+        ]
+    figures = [COUNTED[f] for f in FIGURES]
+    responsible = list(RESPONSIBLE) if choice.kind == "roads" else []
+    lengths = [COUNTED[f] for f in KILOMETRES] if choice.kind == "roads" else []
+    return (*head, *figures, *responsible, *lengths, Column("key", "str", "编号", "Id"))
+
+
+def _first(rows: pd.DataFrame, by: str, column: str, keys: pd.Series) -> list[str]:
+    known = rows.drop_duplicates(by).set_index(by)[column]
+    return [str(known.get(k, "")) for k in keys]
+
+
+def _names(rows: pd.DataFrame, level: Level, keys: pd.Series, names: Mapping[str, str], lang: str) -> list[str]:
+    everything, nowhere = ("全部", "未划分") if lang == "zh" else ("All", "Not assigned")
+    if not level.column:
+        return [everything] * len(keys)
+    if not level.name:
+        return [word(k, lang) for k in keys]
+    filled = rows[level.name] != ""
+    known = rows[filled].drop_duplicates(level.column).set_index(level.column)[level.name].to_dict()
+    return [nowhere if k == NOWHERE else str(known.get(k) or names.get(k) or k) for k in keys]
+
+
+def _found(table: pd.DataFrame, text: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    if not text:
+        return table
+    hit = np.zeros(len(table), dtype=bool)
+    for column in columns:
+        if column in table:
+            hit |= table[column].astype(str).str.contains(text, case=False, regex=False).to_numpy(dtype=bool)
+    return table[hit]
+
+
+def _sorted(table: pd.DataFrame, choice: Choice, *, default: str) -> pd.DataFrame:
+    column = choice.sort if choice.sort in table else default
+    ties = [c for c in ("name", "starts", "key", "section_id", "grid_id", "window_ix") if c in table and c != column]
+    order = [not choice.down, *(True for _ in ties)]
+    return table.sort_values([column, *ties], ascending=order, kind="stable", na_position="last", ignore_index=True)
+
+
+WINDOW_COLUMNS = {
+    "roads": ("section_name", "starts", "ends", "outcome", "outcome_responsible", "covered_share", "required_share", "covered_mm", "length_mm",
+              "silent_s", "needed_s", "probability", "cause", "missing", "persons", "passes", "town_name", "rule_id", "section_id",
+              "window_ix"),
+    "community": ("grid_name", "community", "starts", "ends", "outcome", "due", "done", "missing", "evidence", "rule_id", "town_name", "grid_id"),
+}  # fmt: skip
+_EXTRA = {
+    "section_name": Column("section_name", "str", "责任路段名称", "Section name"),
+    "grid_name": Column("grid_name", "str", "网格名称", "Grid name"),
+    "persons": Column("persons", "str", "责任人姓名", "Responsible persons' name"),
+    "town_name": Column("town_name", "str", "镇街名称", "Town name"),
+    "community": TABLES["community_grids"].column("community"),
+}
+
+
+def _windows(rows: pd.DataFrame, choice: Choice) -> View:
+    table = TABLES["section_windows" if choice.kind == "roads" else "community_windows"]
+    names = WINDOW_COLUMNS[choice.kind]
+    columns = tuple(_EXTRA.get(n) or table.column(n) for n in names)
+    rows = _found(rows, choice.find, ("section_name", "grid_name", "persons", "missing"))
+    if choice.outcome:
+        rows = rows[rows["outcome"] == choice.outcome]
+    return View("audit", *_title(choice), columns, _sorted(rows, choice, default="starts"))
+
+
+def totals(base: pd.DataFrame, choice: Choice, standard: Standard) -> dict[str, Any]:
+    """The figures over all windows of a choice's path and rule, by anyone entitled and by the responsible person."""
+    rows = chosen(base, choice)
+    rows = rows.drop_duplicates(["subject", "rule_id", *(c for c in ("window_ix", "starts") if c in rows)])
+    out: dict[str, Any] = {}
+    for charged in ("entitled", "responsible"):
+        table = tally(rows, None, standard, charged=charged)
+        out[charged] = table.iloc[0].to_dict() if len(table) else None
+    return out
+
+
+def trend(bases: Mapping[Any, pd.DataFrame], choice: Choice, standard: Standard) -> pd.DataFrame:
+    """One row a day: day, counts and rate bounds of the choice's path and rule."""
+    rows = []
+    for day, base in bases.items():
+        figures = totals(base, choice, standard) if len(base) else {"entitled": None, "responsible": None}
+        if figures["entitled"]:
+            responsible = figures["responsible"] or {}
+            rows.append({"day": day, **figures["entitled"], "rate_low_responsible": responsible.get("rate_low")})
+    return pd.DataFrame(rows)

@@ -1,0 +1,143 @@
+"""GET /export/…: the table that a desk shows and the files of a run, of what the visitor may see and no more."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import urllib.parse
+import zipfile
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+
+from dashboards.desk_manager import Choice
+from dashboards.exports.run import FORMATS, export_days
+from dashboards.exports.text import write_csv
+from dashboards.exports.workbook import write_table
+from dashboards.pages.manager import table_of
+from dashboards.scoped_source import ScopedSource, export_city
+from gis.errors import XunchaError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from dashboards.auth.principal import Role
+    from dashboards.context import Desk, View
+
+TABLE_ROLES: tuple[Role, ...] = ("manager", "administrator")
+RUN_ROLES: tuple[Role, ...] = ("planner", "manager", "administrator")
+MEDIA = {
+    ".csv": "text/csv; charset=utf-8",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".pdf": "application/pdf",
+    ".gpkg": "application/geopackage+sqlite3",
+    ".html": "text/html; charset=utf-8",
+    ".zip": "application/zip",
+}
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def table_file(view: View, day: date, choice: Choice, kind: str) -> tuple[str, bytes]:
+    """Name and bytes of the table of a choice, row for row as the page shows it."""
+    table = table_of(view, day, choice)
+    run = view.data.run(day)
+    with tempfile.TemporaryDirectory(prefix="xuncha-") as folder:
+        path = Path(folder) / f"xuncha-{day}-{choice.kind}-{choice.level}.{kind}"
+        if kind == "csv":
+            write_csv(table, path, time_zone=view.settings.time_zone)
+        else:
+            footer = f"{day}  {run.run_id[:12] if run else ''}"
+            write_table(path, table, lang=view.lang, time_zone=view.settings.time_zone, footer=footer)
+        return path.name, path.read_bytes()
+
+
+def run_file(view: View, day: date, kind: str) -> tuple[str, bytes]:
+    """Name and bytes of a day's run in one format; several files come as one ZIP."""
+    scope = "" if view.principal.scope.whole else f"-{view.principal.scope.kind}-{view.principal.scope.key}"
+    with tempfile.TemporaryDirectory(prefix="xuncha-") as folder:
+        out = Path(folder)
+        source = ScopedSource(view.data, [day], view.standard)
+        written = export_days(export_city(view), source, [day], out, formats=[kind], lang=view.lang)
+        files = [p for p in written if p.name != "summary.json"]
+        if len(files) == 1:
+            return f"xuncha-{day}{scope}{files[0].suffix}", files[0].read_bytes()
+        return f"xuncha-{day}{scope}-{kind}.zip", _zipped(written, out)
+
+
+def _zipped(files: list[Path], root: Path) -> bytes:
+    """A ZIP with the same bytes for the same files."""
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(files):
+            info = zipfile.ZipInfo(str(path.relative_to(root)), EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, path.read_bytes())
+    return body.getvalue()
+
+
+def _download(name: str, body: bytes) -> Response:
+    quoted = urllib.parse.quote(name)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quoted}",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(body, media_type=MEDIA.get(Path(name).suffix, "application/octet-stream"), headers=headers)
+
+
+class Exports:
+    """The handlers, over one desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def _view(self, request: Request, roles: tuple[Role, ...]) -> tuple[View, date | None]:
+        view = self.desk.view(dict(request.query_params), roles=roles)
+        day = None
+        with suppress(ValueError):
+            day = date.fromisoformat(request.query_params.get("day", ""))
+        return view, day if day in view.data.days() else None
+
+    async def table(self, request: Request) -> Response:
+        """GET /export/table/{csv|xlsx}?day=…&level=…: the manager's table."""
+        return await run_sync(self._table, request)
+
+    async def run(self, request: Request) -> Response:
+        """GET /export/run/{format}?day=…: a whole run."""
+        return await run_sync(self._run, request)
+
+    def _table(self, request: Request) -> Response:
+        kind = request.path_params["kind"]
+        try:
+            view, day = self._view(request, TABLE_ROLES)
+            if day is None or kind not in {"csv", "xlsx"}:
+                return JSONResponse({"error": "not_found"}, status_code=404)
+            view.data.log("export", day=day, purpose="table", format=kind, query=str(request.url.query)[:400])
+            return _download(*table_file(view, day, Choice.of(view.query), kind))
+        except XunchaError as error:
+            return JSONResponse({"error": str(error)}, status_code=403)
+
+    def _run(self, request: Request) -> Response:
+        kind = request.path_params["kind"]
+        try:
+            view, day = self._view(request, RUN_ROLES)
+            if day is None or kind not in FORMATS:
+                return JSONResponse({"error": "not_found"}, status_code=404)
+            view.data.log("export", day=day, purpose="run", format=kind)
+            return _download(*run_file(view, day, kind))
+        except XunchaError as error:
+            return JSONResponse({"error": str(error)}, status_code=403)
+
+
+def export_routes(desk: Desk) -> APIRouter:
+    """The routes, to be included before Dash adds its own."""
+    router = APIRouter(include_in_schema=False)
+    exports = Exports(desk)
+    router.add_route("/export/table/{kind}", exports.table, methods=["GET"])
+    router.add_route("/export/run/{kind}", exports.run, methods=["GET"])
+    return router

@@ -1,0 +1,297 @@
+"""Parts of the manager's page: figures, table, trend, exports, confirmation. View data in, components out."""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from dash import html
+
+from dashboards.auth.principal import ForbiddenError
+from dashboards.desk_manager import LEVELS
+from dashboards.shell import kpi
+from dashboards.tally import NOWHERE, by_person
+from dashboards.views import in_words
+from layers.symbology import outcome_color, word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date
+
+    from dashboards.context import View
+    from dashboards.desk_manager import Choice
+    from dashboards.views import View as Table
+    from layers.contracts import Column
+
+PAGE_ROWS = 100
+RUN_FORMATS = ("pdf", "xlsx", "csv", "gpkg", "geojson", "html")
+TABLE_FORMATS = ("xlsx", "csv")
+STACK = (("covered", "km_covered"), ("unknown", "km_unknown"), ("missed", "km_missed"), ("excused", "km_excused"))
+EXPLAINED = {"window": "section_id", "section": "key", "grid": "key"}
+
+
+def percent(value: Any) -> str:
+    """A share in words: one decimal, a dash where nothing was asked."""
+    return "—" if value is None or pd.isna(value) else f"{value:.1%}"
+
+
+def bounds(low: Any, high: Any) -> str:
+    """Both bounds of a rate."""
+    return (
+        percent(low)
+        if pd.isna(low) or abs(float(high) - float(low)) < 5e-4  # noqa: PLR2004 (equal as shown)
+        else f"{percent(low)} – {percent(high)}"
+    )
+
+
+def outcome_mark(key: str, lang: str) -> html.Span:
+    """An outcome by colour and word."""
+    return html.Span(word(key, lang), className="outcome", style={"--colour": outcome_color(key)})
+
+
+def crumb_names(base: pd.DataFrame, choice: Choice) -> dict[str, str]:
+    """Names of what the path leads through."""
+    names = {}
+    for level, key in choice.path.items():
+        spec = LEVELS[level]
+        rows = by_person(base) if level == "person" else base
+        rows = rows[rows[spec.column].replace("", NOWHERE) == key] if spec.column else rows
+        found = str(rows[spec.name].iloc[0]) if len(rows) and spec.name else word(key)
+        names[level] = found or key
+    return names
+
+
+def figures_row(view: View, choice: Choice, figures: Mapping[str, Any]) -> Any:
+    """The figures over everything chosen."""
+    t, all_ = view.t, figures["entitled"]
+    if all_ is None:
+        return html.Div(view.t("manager.empty"), className="empty")
+    by_km = view.standard.measure.weight.value == "km"
+    tiles = [
+        kpi(
+            t("manager.rate"),
+            bounds(all_["rate_low"], all_["rate_high"]),
+            note=t("manager.rate_note" if by_km else "manager.rate_note_count"),
+        ),
+        *(
+            kpi(
+                t(f"manager.{name}"),
+                f"{int(all_[name]):,}",
+                note=t("manager.km", km=f"{all_[f'km_{name}']:,.1f}") if choice.kind == "roads" else "",
+                tone={"missed": "bad" if all_["missed"] else ""}.get(name, ""),
+            )
+            for name in ("windows", "covered", "missed", "unknown", "excused")
+        ),
+    ]
+    if choice.kind == "roads" and figures["responsible"]:
+        own = figures["responsible"]
+        tiles.append(
+            kpi(
+                t("manager.responsible"),
+                bounds(own["rate_low"], own["rate_high"]),
+                note=t("manager.responsible_note"),
+            )
+        )
+    return html.Div(tiles, className="grid audit-figures")
+
+
+def explain_address(day: date, **what: object) -> str:
+    """Where a figure is explained."""
+    return "/explain?" + urllib.parse.urlencode({"day": str(day), **{k: str(v) for k, v in what.items() if v != ""}})
+
+
+def _evidence(day: date, choice: Choice, row: Mapping[Any, Any]) -> str | None:
+    if choice.kind == "roads" and choice.level == "window":
+        return explain_address(day, section=row["section_id"], rule=row["rule_id"], window=row["window_ix"])
+    if choice.kind == "roads" and choice.level == "section" and row["key"] != NOWHERE:
+        return explain_address(day, section=row["key"])
+    if choice.kind == "rounds" and choice.level == "grid" and row["key"] != NOWHERE:
+        return explain_address(day, grid=row["key"])
+    return None
+
+
+def _shown(column: Column, value: Any, shown: Any) -> tuple[Any, str]:
+    """Content and class of a cell; `value` as stored, `shown` as in_words gives it."""
+    if shown is None or shown is pd.NaT or (isinstance(shown, float) and pd.isna(shown)):
+        return "—", "num" if column.dtype in {"int", "float"} else ""
+    if column.name.startswith("rate") or column.name.endswith("share") or column.name == "probability":
+        return percent(value), "num"
+    if column.dtype == "time":
+        return f"{shown:%m-%d %H:%M}", "num"
+    if column.dtype == "float" or column.unit in {"mm", "s"}:
+        return f"{shown:,.2f}" if column.unit in {"mm", "km"} else f"{shown:,.1f}", "num"
+    if column.dtype == "int":
+        return f"{int(shown):,}", "num"
+    long = column.name in {"missing", "section_name"}
+    return str(shown), "id" if column.name in {
+        "key",
+        "section_id",
+        "grid_id",
+        "rule_id",
+    } else "long" if long else "text"
+
+
+def _cell(
+    view: View, column: Column, row: Mapping[Any, Any], shown: Any, into: bool, button: Callable[..., Any]
+) -> html.Td:  # fmt: skip
+    value = row[column.name]
+    content, look = _shown(column, value, shown)
+    if column.name == "name" and into and row.get("key") != NOWHERE:
+        content = button("into", row["key"], content, className="link-button")
+    elif column.name.startswith("outcome"):
+        content = outcome_mark(str(value), view.lang) if value else "—"
+    elif column.name == "rate_low" and pd.notna(value):
+        bar = html.Div(
+            [html.I(), html.B()],
+            className="rate-bar",
+            style={"--low": f"{value:.1%}", "--high": f"{row['rate_high']:.1%}"},
+            **{"aria-hidden": "true"},
+        )
+        content = [content, bar]
+    return html.Td(content, className=look)
+
+
+def table_part(
+    view: View, day: date, choice: Choice, table: Table, *, start: int, into: bool, button: Callable[..., Any]
+) -> Any:
+    """The rows of a page of the table, with headings that sort, names that lead down and links to the evidence."""
+    t, count = view.t, len(table.frame)
+    if not count:
+        return html.Div(t("manager.empty"), className="empty")
+    part = table.frame.iloc[start : start + PAGE_ROWS]
+    words = in_words(table, lang=view.lang, time_zone=view.settings.time_zone).iloc[start : start + PAGE_ROWS]
+    columns = [c for c in table.columns if c.name in part]
+    heads = []
+    for column, heading in zip(columns, words.columns, strict=True):
+        arrow = (" ↓" if choice.down else " ↑") if choice.sort == column.name else ""
+        look = "num" if column.dtype in {"int", "float", "time"} else ""
+        order = {} if not arrow else {"aria-sort": "descending" if choice.down else "ascending"}
+        text = button("sort", column.name, f"{heading}{arrow}", title=t("manager.sort_by", name=heading))
+        heads.append(html.Th(text, className=look, scope="col", **order))
+    links = [_evidence(day, choice, r) for r in part.to_dict("records")]
+    if any(links):
+        heads.append(html.Th(t("manager.explain"), scope="col"))
+    body = []
+    for row, shown, link in zip(part.to_dict("records"), words.itertuples(index=False, name=None), links, strict=True):
+        cells = [_cell(view, c, row, v, into, button) for c, v in zip(columns, shown, strict=True)]
+        if any(links):
+            cells.append(html.Td(html.A(t("manager.explain"), href=link) if link else ""))
+        body.append(html.Tr(cells))
+    caption = html.Caption(
+        f"{table.title(view.lang)} · {t('manager.rows', n=f'{count:,}')}", className="visually-hidden"
+    )
+    grid = html.Div(
+        html.Table([caption, html.Thead(html.Tr(heads)), html.Tbody(body)], className="data"),
+        className="audit-table",
+        tabIndex=0,
+    )
+    return html.Div([grid, _pager(view, start, count, button)])
+
+
+def _pager(view: View, start: int, count: int, button: Callable[..., Any]) -> Any:
+    t = view.t
+    if count <= PAGE_ROWS:
+        return html.Div(t("manager.rows", n=f"{count:,}"), className="pager")
+    end = min(count, start + PAGE_ROWS)
+    parts: list[Any] = [t("manager.page_of", a=f"{start + 1:,}", b=f"{end:,}", n=f"{count:,}")]
+    if start:
+        parts.append(button("page", str(start - PAGE_ROWS), t("manager.previous"), className="button small"))
+    if end < count:
+        parts.append(button("page", str(end), t("manager.next"), className="button small"))
+    return html.Div(parts, className="pager")
+
+
+def trend_part(view: View, day: date, course: pd.DataFrame) -> Any:
+    """One stacked bar a day, with its words."""
+    t = view.t
+    if not len(course):
+        return html.P(t("manager.empty"), className="note")
+    bars = []
+    for row in course.to_dict("records"):
+        total = sum(row[column] for _, column in STACK) or 1.0
+        label = t(
+            "manager.trend_label", day=row["day"], low=percent(row["rate_low"]), high=percent(row["rate_high"]),
+            windows=int(row["windows"]), missed=int(row["missed"]), unknown=int(row["unknown"]),
+        )  # fmt: skip
+        stack = [
+            html.Div(style={"height": f"{row[column] / total:.2%}", "background": outcome_color(key)})
+            for key, column in STACK
+        ]
+        now = " now" if row["day"] == day else ""
+        bars.append(html.Div(stack, className=f"trend-day{now}", title=label, role="img", **{"aria-label": label}))
+    key = [html.Span(word(k, view.lang), style={"--colour": outcome_color(k)}) for k, _ in STACK]
+    first, last = course["day"].iloc[0], course["day"].iloc[-1]
+    ends = [str(first)] if first == last else [str(first), str(last)]
+    note = t("manager.trend_one") if len(course) == 1 else t("manager.trend_note", n=len(course))
+    return html.Div(
+        [
+            html.Div(bars, className="trend"),
+            html.Div([html.Span(e) for e in ends], className="trend-ends"),
+            html.Div(key, className="key-line"),
+            html.P(note, className="note"),
+        ]
+    )
+
+
+def export_links(view: View, day: date, choice: Choice) -> list[Any]:
+    """Links to what may be taken away: the table as shown, the whole run."""
+    t = view.t
+    asked = urllib.parse.urlencode({"day": str(day), "lang": view.lang, **choice.query()})
+    whole = urllib.parse.urlencode({"day": str(day), "lang": view.lang})
+    return [
+        html.Section([html.H2(t("manager.export_shown")), html.Div([
+            html.A(t(f"manager.format_{f}"), href=f"/export/table/{f}?{asked}", className="button small", download="")
+            for f in TABLE_FORMATS], className="export-list")], className="card"),
+        html.Section([html.H2(t("manager.export_run")), html.Div([
+            html.A(t(f"manager.format_{f}"), href=f"/export/run/{f}?{whole}", download="",
+                   className="button small primary" if f == "pdf" else "button small")
+            for f in RUN_FORMATS], className="export-list")], className="card"),
+    ]  # fmt: skip
+
+
+def figure_key(choice: Choice) -> str:
+    """What a confirmation is about, without how the table is shown."""
+    kept = {k: v for k, v in choice.query().items() if k in {"kind", "rule"} or k.startswith("in_")}
+    return urllib.parse.urlencode(sorted(kept.items())) or "all"
+
+
+def confirmation_of(view: View, day: date, choice: Choice, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The ledger's row: figure, day, run, scope and the values confirmed."""
+    run = view.data.run(day)
+    values = figures["entitled"] or {}
+    numbers = {k: int(values.get(k, 0)) for k in ("windows", "covered", "missed", "unknown", "excused")}
+    rates = {
+        k: None if pd.isna(values.get(k, float("nan"))) else round(float(values[k]), 9)
+        for k in ("rate_low", "rate_high")
+    }
+    return {"figure": figure_key(choice), "day": str(day), "run_id": run.run_id if run else "", "scope": str(view.principal.scope),
+            **numbers, **rates}  # fmt: skip
+
+
+def confirmed(view: View, day: date, choice: Choice, figures: Mapping[str, Any], names: Mapping[str, str]) -> list[Any]:
+    """What may be confirmed, and who has."""
+    t, values = view.t, figures["entitled"]
+    what = " › ".join(names.values()) or t("manager.everything")
+    if choice.rule:
+        rule = view.standard.rules.get(choice.rule)
+        what += f" · {t.pick(rule.zh, rule.en) if rule else choice.rule}"
+    low, high = (percent(values["rate_low"]), percent(values["rate_high"])) if values else ("—", "—")
+    parts: list[Any] = [html.P(t("manager.confirm_what", what=what, day=day, low=low, high=high), className="note")]
+    try:
+        ledger = view.data.confirmations(limit=10_000)
+    except ForbiddenError:
+        return [*parts, html.P(t("manager.confirm_hidden"), className="note")]
+    mine = ledger[
+        (ledger["figure"] == figure_key(choice)) & (ledger["day"].astype(str) == str(day))
+        & (ledger["scope"] == str(view.principal.scope))
+    ] if len(ledger) else ledger  # fmt: skip
+    run = view.data.run(day)
+    current = mine[mine["run_id"] == run.run_id] if len(mine) and run else mine.iloc[:0]
+    if not len(current):
+        parts.append(html.P(t("manager.confirm_none"), className="alert warn"))
+        return [*parts, html.P(t("manager.confirm_stale"), className="note")] if len(mine) else parts
+    for row in current.head(5).to_dict("records"):
+        at = f"{view.local(pd.Timestamp(row['at']).to_pydatetime()):%Y-%m-%d %H:%M}"
+        parts.append(html.P(t("manager.confirm_by", by=row["by"], at=at), className="alert"))
+    return parts
