@@ -1,6 +1,6 @@
 """Map matching against its peers on one core: speed, accuracy, memory.
 
-    python benchmarks/matching.py [--sizes 20000,60000,180000] [--valhalla /path/to/python3.12] [--kind trips|walks]
+    python benchmarks/matching.py [--sizes 20000,60000,180000] [--kind trips|walks]
 
 Every matcher runs in a process of its own, pinned to one core; times are processor time of that process (so that other work on the machine
 does not count), compilation and building of indexes apart. Fixes are simulated with white noise whose root mean square distance from
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -134,7 +135,7 @@ def run_fastmm(graph: Any, fixes: Fixes, case: str) -> tuple[Stretches, dict[str
     built = time.process_time() - t0
     ptr = np.searchsorted(fixes.device_ix, np.arange(len(fixes.devices) + 1))
     tracks = []
-    for a, b in zip(ptr[:-1], ptr[1:], strict=True):
+    for a, b in itertools.pairwise(ptr):
         t = fixes.t_ms[a:b] / 1000
         tracks.append(
             fastmm.Trajectory.from_xyt_tuples(
@@ -238,7 +239,7 @@ def main() -> None:
     parser.add_argument(
         "--kind", choices=("trips", "walks"), default="trips", help="shortest ways to chance places, or random walks"
     )
-    parser.add_argument("--valhalla", help="a Python that has pyvalhalla")
+    parser.add_argument("--only", default="", help="only cases whose name contains this")
     parser.add_argument("--core", type=int, default=0, help="core to pin to")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
@@ -249,14 +250,11 @@ def main() -> None:
         return
     graph, place = graph_at_hand()
     print(f"{place}: {graph.segment_count} segments, {graph.node_count} nodes; {given.kind}; {versions()}")
-    print(
-        "Valhalla: "
-        + (f"not measured with {given.valhalla}: no adapter to this graph" if given.valhalla else "absent (--valhalla)")
-    )
-    head = "| case | matcher | points | points/s | × fastmm | edges F1 | metres F1 | recall | precision | build s | first call s | peak MiB | own MiB |"
+    names = "case,matcher,points,points/s,× fastmm,edges F1,metres F1,recall,precision,build s,first call s,peak MiB,own MiB"
+    head = "| " + names.replace(",", " | ") + " |"
     print(head + "\n|" + "---|" * (head.count("|") - 1))
     with tempfile.TemporaryDirectory() as folder:
-        for case in CASES:
+        for case in (c for c in CASES if given.only in c):
             for size in map(int, given.sizes.split(",")):
                 path = Path(folder) / "fixes.npz"
                 simulate(graph, case, size, given.kind, path)

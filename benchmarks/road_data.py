@@ -54,11 +54,14 @@ def straight_graph(
     return graph, row
 
 
-def beijing(root: Path, *, drivable: bool = True) -> tuple[RoadGraph, npt.NDArray[np.object_]]:
-    """The street graph of central Beijing and the OSM class of each segment; nodes at one place are one node."""
+def beijing(root: Path, *, drivable: bool = True, unclassed: bool = False) -> tuple[RoadGraph, npt.NDArray[np.object_]]:
+    """The street graph of central Beijing and the OSM class of each segment; nodes at one place are one node.
+
+    With `unclassed`, edges whose class is not given count as drivable too.
+    """
     roads = gpd.read_file(root / "beijing" / "roads.gpkg")
     if drivable:
-        roads = roads[roads.highway.isin(DRIVABLE)]
+        roads = roads[roads.highway.isin(DRIVABLE) | (unclassed & roads.highway.isna())]
     lines = roads.to_crs(METRIC).geometry
     xy = np.array([[*g.coords[0], *g.coords[-1]] for g in lines])
     names = np.concatenate([roads.u.to_numpy(), roads.v.to_numpy()])

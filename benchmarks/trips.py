@@ -38,8 +38,11 @@ def trips(
         while clock < START_MS + duration_s * 1e3:
             found = work.settled[: search(arcs, node, int(reach_m * 1000), work)]
             goals = found[np.isin(found, strong)][1:]
-            if not len(goals):
-                break
+            if not len(goals):  # a lonely place
+                if clock > START_MS:
+                    break
+                node = int(rng.choice(strong))
+                continue
             way = []
             at = goal = int(rng.choice(goals))
             while at != node:
