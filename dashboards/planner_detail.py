@@ -74,11 +74,10 @@ def road(view: View, choice: Choice, key: str) -> Component | None:
         ),
     ]
     if len(own):
-        rows += [
-            (t("planner.passes"), f"{int(own['passes'].sum()):,}"),
-            (t("planner.longest"), t("planner.minutes", value=decimal(own["longest_gap_s"].max() / 60, 0))),
-            (t("planner.within"), percent(own["within_share"].mean())),
-        ]
+        rows.append((t("planner.passes"), f"{int(own['passes'].sum()):,}"))
+        if own["longest_gap_s"].notna().any():
+            longest = t("planner.minutes", value=decimal(own["longest_gap_s"].max() / 60, 0))
+            rows += [(t("planner.longest"), longest), (t("planner.within"), percent(own["within_share"].mean()))]
     title = str(section["name"]) if section is not None else key
     if segment["policy_class"] == "no_rule":
         reason = "out_of_scope" if segment["no_rule_reason"] == "out_of_scope" else "class"
