@@ -39,9 +39,8 @@ def trips(
             found = work.settled[: search(arcs, node, int(reach_m * 1000), work)]
             goals = found[np.isin(found, strong)][1:]
             if not len(goals):  # a lonely place
-                if clock > START_MS:
-                    break
-                node = int(rng.choice(strong))
+                rows = [r for r in rows if r[0] != device]
+                node, clock = int(rng.choice(strong)), float(START_MS)
                 continue
             way = []
             at = goal = int(rng.choice(goals))

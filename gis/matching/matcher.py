@@ -94,18 +94,18 @@ class Matcher:
         """Passes of all tracks; the fixes must be in the CRS of the graph."""
         s = self.settings
         x, y, t_in, t_out, of, begins = observe(fixes.t_ms, fixes.x, fixes.y, fixes.flags, fixes.track_ix, _STAY_M)
-        owner = np.zeros(len(begins) - 1, np.int32)
-        if len(owner):
-            kept = fixes.track_ix >= 0
-            owner[fixes.track_ix[kept]] = fixes.device_ix[kept]
-        gap_ms = np.maximum(int(s.seen_gap_s * 1000), (s.seen_factor * _medians(fixes)).astype(np.int64))[owner]
+        kept = fixes.track_ix >= 0
+        owner = np.zeros(int(fixes.track_ix.max(initial=-1)) + 1, np.int32)  # device of a track
+        owner[fixes.track_ix[kept]] = fixes.device_ix[kept]
+        device = owner[of[begins[:-1]]] if len(of) else owner[:0]
+        gap_ms = np.maximum(int(s.seen_gap_s * 1000), (s.seen_factor * _medians(fixes)).astype(np.int64))[device]
         longest = int(np.diff(begins).max(initial=1))
         states = make_states(longest, s.candidates)
         work = make_scratch(self.graph.node_count, 2 * self.graph.segment_count)
         legs = make_legs(self.graph.node_count)
         out = make_out(2 * len(x) + 1024)
         for mode in Mode:
-            wanted = fixes.mode[owner] == mode
+            wanted = fixes.mode[device] == mode
             if not wanted.any():
                 continue
             arcs, table = self._paths_for(mode)

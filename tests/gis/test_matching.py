@@ -344,3 +344,11 @@ def test_few_candidates_still_give_a_route():
     assert (
         rows(match(graph_of(*CROSS), [(60, 0), (110, 0), (160, 0), (200, 10), (200, 60)], options=options))[-1][0] == 2
     )
+
+
+def test_track_numbers_may_have_gaps():
+    """A caller who leaves out a track keeps the numbers of the others."""
+    f = fixes_of([(60, 0), (110, 0), (160, 0)])
+    p = Matcher(graph_of(*CROSS)).match(replace(f, track_ix=np.full(3, 7, np.int32)))
+    assert rows(p) == [(0, 60, 160)]
+    assert p.track_ix.tolist() == [7]
