@@ -101,6 +101,7 @@ class Crew:
         unassigned_modes: modes whose devices count although nobody carried them; empty: none.
         silent: silent intervals of each person (within `watch`), filled by `with_fixes`.
         observed: observed intervals of each person (within `duty`), filled by `with_fixes`.
+        blind: neither a roster nor a single fix that day: nothing can be called missed.
     """
 
     start_ms: int
@@ -112,6 +113,7 @@ class Crew:
     silent: tuple[tuple[Interval, ...], ...] = ()
     observed: tuple[tuple[Interval, ...], ...] = ()
     index: Mapping[str, int] = field(default_factory=dict)
+    blind: bool = False
 
     def carried(self) -> frozenset[str]:
         """Ids of the devices that somebody carried at some time of the day."""
@@ -308,7 +310,7 @@ def with_fixes(crew: Crew, fixes: Fixes, standard: Standard) -> Crew:
         silent.append(tuple(g for g in subtract(person.watch, known) if g[1] - g[0] > limit_ms[i]))
     return Crew(
         crew.start_ms, crew.end_ms, crew.persons, crew.carries, crew.duties, crew.unassigned_modes,
-        tuple(silent), tuple(observed), crew.index,
+        tuple(silent), tuple(observed), crew.index, blind=not crew.persons and not len(fixes.t_ms),
     )  # fmt: skip
 
 

@@ -254,8 +254,8 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
         columns={"section": "section_id", "road": "road_id", "work_grid": "work_grid_id"},
     )  # fmt: skip
     excused, exception_id = excused_rows(excuses, plan.set_of, plan.sets, share=measure.excused_share.value)
-    outcome, cause = _outcomes(reached, need, full, answer, excused, standard)
-    outcome_own, _ = _outcomes(own, need, full, answer, excused, standard)
+    outcome, cause = _outcomes(reached, need, full, answer, excused, standard, blind=crew.blind)
+    outcome_own, _ = _outcomes(own, need, full, answer, excused, standard, blind=crew.blind)
     names = np.array(OUTCOMES, dtype=object)
     sections = network.sections
     starts, ends = plan.per_row("start_ms"), plan.per_row("end_ms")
@@ -322,15 +322,17 @@ def _outcomes(
     answer: Answer,
     excused: npt.NDArray[np.bool_],
     standard: Standard,
+    *,
+    blind: bool,
 ) -> tuple[I8, npt.NDArray[np.object_]]:
-    """Outcome (index of OUTCOMES) and cause of every row."""
+    """Outcome (index of OUTCOMES) and cause of every row; *blind*: no roster and no fix at all, so that nothing can be called missed."""
     covered = reached["covered"] >= need
     lacking = full if standard.measure.unknown_need.value == "full" else np.maximum(need - reached["covered"], 0)
     rostered = answer.duty_ms > 0
     silent = rostered & (answer.silent_ms > 0) & (answer.reach_mm >= lacking)
     doubtful = reached["inferred"] >= need
     outcome = np.full(len(need), MISSED)
-    outcome[silent | doubtful] = UNKNOWN
+    outcome[silent | doubtful | blind] = UNKNOWN
     outcome[excused] = EXCUSED
     outcome[covered] = COVERED
     fast = reached["any_speed"] > reached["covered"]
@@ -340,6 +342,7 @@ def _outcomes(
     cause[~rostered] = "no_rostered"
     cause[doubtful] = "inferred"
     cause[silent] = "silent"
+    cause[np.full(len(need), blind)] = "no_data"
     cause[excused] = "exception"
     cause[covered] = ""
     return outcome, cause

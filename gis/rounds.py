@@ -245,6 +245,7 @@ def _grid_days(
     for mask, result, why in (
         (answer.duty_ms == 0, "missed", "no_rostered"),
         (silent, "unknown", "silent"),
+        (np.full(len(ids), crew.blind), "unknown", "no_data"),
         (excused | (ground.patrollable == 0), "excused", "exception"),
         (completed >= required, "covered", None),
     ):

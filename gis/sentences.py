@@ -41,6 +41,7 @@ def missing_sentences(
     """A Chinese sentence per window; empty where it is covered."""
     out = np.full(len(cause), "", dtype=object)
     out[cause == "not_passed"] = "有权人员全时段未到"
+    out[cause == "no_data"] = "当天既无名册也无定位,只列出应巡时段,无法判定"
     out[cause == "no_rostered"] = "该时段无责任人在岗(计入单位)"
     for i in np.flatnonzero((cause == "no_rostered") & (covered_mm > 0)).tolist():
         out[i] = f"该时段无责任人在岗;他人已巡 {metres(covered_mm[i])},还缺 {metres(need_mm[i] - covered_mm[i])}"

@@ -13,6 +13,7 @@ import pandas as pd
 import shapely
 from branca.element import Element
 
+from dashboards.exports.text import is_missing
 from gis.errors import Fault, SettingsError
 from layers.symbology import LAYERS, Layer, word
 
@@ -71,6 +72,7 @@ _SWITCH = """
    var show = function (name, on) {
      document.querySelectorAll(".x-legend section").forEach(function (s) { if (s.dataset.layer === name) s.classList.toggle("on", on); });
    };
+   MAP.attributionControl.setPrefix("Leaflet");
    MAP.on("overlayadd", function (e) { show(e.name, true); });
    MAP.on("overlayremove", function (e) { show(e.name, false); });
  });
@@ -196,7 +198,7 @@ def _style(layer: Layer, color: str) -> dict[str, Any]:
 
 def _shown(value: Any, field: str, lang: str, time_zone: str) -> str:
     """A value of a popup: escaped, because names come from files."""
-    if value is None or value is pd.NaT or value != value:  # noqa: PLR0124 (NaN)
+    if is_missing(value):
         return "—"
     if field.startswith("rate") or field.endswith("share"):
         return f"{value:.1%}"

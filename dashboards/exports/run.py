@@ -9,16 +9,20 @@ import pandas as pd
 
 from dashboards.exports.geopackage import write_geopackage
 from dashboards.exports.html_map import write_map
+from dashboards.exports.report import write_report
 from dashboards.exports.text import summary, write_columns, write_csv, write_geojson, write_json
 from dashboards.exports.workbook import write_workbook
 from dashboards.views import SPECS, Source, View, make_view, open_run
+from layers.standard_files import list_standards, load_standard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
-FORMATS = ("csv", "xlsx", "gpkg", "geojson", "html")
+    from gis.standard import Standard
+
+FORMATS = ("csv", "xlsx", "gpkg", "geojson", "html", "pdf")
 
 
 class CityLike(Protocol):
@@ -99,7 +103,21 @@ def _write(
         return [write_workbook(out / f"{stem}.xlsx", views, texts[-1], lang=lang, time_zone=city.timezone)]
     if kind == "gpkg":
         return [write_geopackage(list(views.values()), out / f"{stem}.gpkg", lang=lang)]
+    if kind == "pdf":
+        standard = standard_of(city, texts[-1]["standard"]["id"])
+        head = {"lang": lang, "city": city.name, "time_zone": city.timezone}
+        return [write_report(views, texts, out / f"{stem}.pdf", standard=standard, **head)]
     return [write_map(views, texts[-1], out / "map.html", lang=lang, city=city.name, time_zone=city.timezone)]
+
+
+def standard_of(city: CityLike, standard_id: str) -> Standard:
+    """The standard that a run applied: by its id where it comes with xuncha, else the one that the city file names."""
+    if standard_id in list_standards():
+        return load_standard(standard_id)
+    named: Any = getattr(city, "standard", None)
+    path = getattr(named, "path", None)
+    resolve: Any = getattr(city, "resolve", None)
+    return load_standard(resolve(path) if path and resolve else getattr(named, "name", "") or standard_id)
 
 
 def _stacked(parts: list[View]) -> View:

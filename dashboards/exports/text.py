@@ -39,7 +39,7 @@ def write_csv(view: View, path: Path, *, time_zone: str) -> Path:
         elif c.dtype == "float":
             plain[c.name] = [_number(v) for v in plain[c.name].to_numpy(dtype=float)]
         elif c.dtype in {"str", "json"}:
-            plain[c.name] = [as_text(str(v)) if not _missing(v) else "" for v in plain[c.name]]
+            plain[c.name] = [as_text(str(v)) if not is_missing(v) else "" for v in plain[c.name]]
         elif c.dtype == "bool":
             plain[c.name] = plain[c.name].map({True: "true", False: "false"})
     plain.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
@@ -109,7 +109,8 @@ def _rule(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {"rule_id": row["rule_id"], "name": row["name"], **counts, **km, "rate": rate}
 
 
-def _missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, NaT or NA."""
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
 
 
@@ -118,7 +119,7 @@ def _number(value: float) -> str:
 
 
 def _json_value(value: Any) -> Any:
-    if _missing(value):
+    if is_missing(value):
         return None
     if isinstance(value, np.generic):
         value = value.item()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xlsxwriter
 
+from dashboards.exports.text import is_missing
 from dashboards.views import View, in_words
 from layers.symbology import OUTCOMES, VERDICTS, word
 
@@ -226,7 +227,7 @@ def _kind(values: pd.Series, heading: str) -> str:
 def _write_column(sheet: Worksheet, formats: dict[str, Format], column: int, values: pd.Series, kind: str) -> None:
     look = formats[kind]
     for row, value in enumerate(values.tolist(), start=1):
-        if value is None or value is pd.NaT or value != value:  # noqa: PLR0124 (NaN)
+        if is_missing(value):
             sheet.write_blank(row, column, None, look)
         elif kind == "time":
             sheet.write_datetime(row, column, value.to_pydatetime(), look)
