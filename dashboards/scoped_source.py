@@ -29,6 +29,7 @@ class ExportCity:
     name: str
     timezone: str
     standard: Any = None
+    resolve: Any = None
 
 
 class ScopedSource:
@@ -113,5 +114,8 @@ def windows_of(view: View, kind: Kind, day: date) -> pd.DataFrame:
 def export_city(view: View) -> ExportCity:
     """The city as exports name it, with the scope where it is not the whole county."""
     return ExportCity(
-        str(getattr(view.city, "name", "")), view.settings.time_zone, getattr(view.city, "standard", None)
+        str(getattr(view.city, "name", "")),
+        view.settings.time_zone,
+        getattr(view.city, "standard", None),
+        getattr(view.city, "resolve", None),
     )
