@@ -12,7 +12,16 @@ import shapely
 from reportlab.lib.colors import HexColor
 from reportlab.lib.enums import TA_LEFT
 from reportlab.lib.units import mm
-from reportlab.platypus import KeepTogether, PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import (
+    CondPageBreak,
+    KeepTogether,
+    PageBreak,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+    Table,
+    TableStyle,
+)
 
 from dashboards.exports.report_method import inputs_chapter, method_chapter, standard_chapter
 from dashboards.exports.report_parts import (
@@ -143,6 +152,7 @@ def _cover(report: Report) -> list[Any]:
     rows = [[text(k, style(10, color=SOFT)), text(str(v), style(10))] for k, v in facts]
     look = TableStyle(
         [
+            ("FONTNAME", (0, 0), (-1, -1), REGULAR),
             ("LINEBELOW", (0, 0), (-1, -1), 0.4, HexColor("#d5dde4")),
             ("LEFTPADDING", (0, 0), (0, -1), 0),
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -185,7 +195,11 @@ def _headline(report: Report, row: Mapping[Any, Any]) -> Table:
     cells = [[text(k, style(9, color=SOFT)) for k, _ in tiles],
              [text(v, style(17 if i == 0 else 16, bold=True, leading=26)) for i, (_, v) in enumerate(tiles)]]  # fmt: skip
     look: list[Any] = [("LINEABOVE", (i, 0), (i, 0), 3, HexColor(c)) for i, c in enumerate(colors)]
-    look += [("LEFTPADDING", (0, 0), (-1, -1), 6), ("BACKGROUND", (0, 0), (-1, -1), HexColor("#f4f7f9"))]
+    look += [
+        ("FONTNAME", (0, 0), (-1, -1), REGULAR),
+        ("LEFTPADDING", (0, 0), (-1, -1), 6),
+        ("BACKGROUND", (0, 0), (-1, -1), HexColor("#f4f7f9")),
+    ]
     return Table(cells, colWidths=[BODY * w for w in (0.36, 0.16, 0.16, 0.16, 0.16)], style=TableStyle(look))
 
 
@@ -459,7 +473,7 @@ def _longest(report: Report) -> list[Any]:
     ]
     note = t(f"按所缺长度由长到短,最多列 {LONGEST} 次。", f"By the length lacking, longest first, at most {LONGEST}.")
     title = Heading(t("漏巡时段", "Windows missed"), level=1)
-    return [title, text(note, style(9, color=SOFT)), Spacer(1, 1.5 * mm), data_table(heads, rows, (3.6, 1.9, 1.1, 4.4), right=(2,))]  # fmt: skip
+    return [CondPageBreak(60 * mm), title, text(note, style(9, color=SOFT)), Spacer(1, 1.5 * mm), data_table(heads, rows, (3.6, 1.9, 1.1, 4.4), right=(2,))]  # fmt: skip
 
 
 __all__ = ["REGULAR", "Report", "write_report"]

@@ -74,11 +74,13 @@ def style(size: float, *, bold: bool = False, color: str = INK, **more: Any) -> 
     )
 
 
-TITLE = {"size": 27, "bold": True, "leading": 36}
+LONGEST_WORD = 24
 
 
 def text(words: str, look: ParagraphStyle) -> Paragraph:
-    """Plain words as a paragraph: names come from files, so nothing in them is markup."""
+    """Plain words as a paragraph: names come from files, so nothing in them is markup. Latin words break at spaces, hashes anywhere."""
+    if words.isascii() and max(map(len, words.split()), default=0) <= LONGEST_WORD:
+        look = look.clone(f"{look.name}-latin", wordWrap=None)
     return Paragraph(escape(words), look)
 
 
@@ -147,11 +149,12 @@ def data_table(
         marks: (row, column, colour) of cells with a coloured edge.
     """
     cell, number = style(8.2), style(8.2, alignment=TA_RIGHT)
-    head = style(8.2, bold=True, color="#ffffff", leading=11)
-    head_right = style(8.2, bold=True, color="#ffffff", leading=11, alignment=TA_RIGHT)
+    head = style(7.6, bold=True, color="#ffffff", leading=10)
+    head_right = style(7.6, bold=True, color="#ffffff", leading=10, alignment=TA_RIGHT)
     body = [[text(h, head_right if i in right else head) for i, h in enumerate(heads)]]
     body += [[v if isinstance(v, Flowable) else text(str(v), number if i in right else cell) for i, v in enumerate(row)] for row in rows]  # fmt: skip
     look = [
+        ("FONTNAME", (0, 0), (-1, -1), REGULAR),
         ("BACKGROUND", (0, 0), (-1, 0), HexColor(HEAD)),
         ("ROWBACKGROUNDS", (0, 1), (-1, -1), [white, HexColor(BAND)]),
         ("LINEBELOW", (0, 0), (-1, -1), 0.35, HexColor(LINE)),

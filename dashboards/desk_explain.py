@@ -1,0 +1,102 @@
+"""The evidence behind a figure: passes with their persons, stretches and speeds; the fixes near a section; a grid's streets by what was visited."""
+
+# ruff: noqa: E501 (a description stands on a line)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from shapely.ops import substring
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pyarrow as pa
+
+MM_PER_M = 1000.0
+NEAR_DEG = 300 / 111_320.0  # about 300 m in degrees of latitude
+MOST_FIXES = 4000
+
+
+def carriers(duty: pd.DataFrame, device: str, moment_ms: int) -> list[str]:
+    """Persons on duty who carried a device at a moment."""
+    inside = (duty["device_id"] == device) & (duty["from_ms"] <= moment_ms) & (moment_ms < duty["to_ms"])
+    return [str(p) for p in duty.loc[inside, "person_id"].unique()]
+
+
+def pass_rows(passes: pa.Table, duty: pd.DataFrame | None, names: dict[str, str]) -> pd.DataFrame:
+    """Passes as people read them, by time.
+
+    Args:
+        passes: of `ScopedStore.passes` (device_id only for roles that see tracks).
+        duty: who carried which device on duty; None for roles that may not know.
+        names: person id -> name.
+
+    Returns:
+        segment_id, from_m, to_m, enter_ms, leave_ms, speed_kmh, seen, confidence and, where allowed, device_id and person (empty: off duty).
+    """
+    frame: pd.DataFrame = passes.to_pandas()
+    out = frame[["segment_id", "enter_ms", "leave_ms", "seen", "confidence", "from_mm", "to_mm"]].copy()
+    out["from_m"], out["to_m"] = frame["from_mm"] / MM_PER_M, frame["to_mm"] / MM_PER_M
+    seconds = (frame["leave_ms"] - frame["enter_ms"]) / 1000
+    metres = (out["to_m"] - out["from_m"]).abs()
+    out["speed_kmh"] = np.where(seconds > 0, metres / seconds.where(seconds > 0, 1.0) * 3.6, np.nan)
+    if duty is not None and "device_id" in frame:
+        out["device_id"] = frame["device_id"]
+        out["person"] = [
+            "、".join(names.get(p, p) for p in carriers(duty, str(d), int(t)))
+            for d, t in zip(frame["device_id"], frame["enter_ms"], strict=True)
+        ]
+    return out.sort_values(["enter_ms", "segment_id", "from_mm"], kind="stable", ignore_index=True)
+
+
+def pass_lines(rows: pd.DataFrame, segments: pd.DataFrame) -> list[Any]:
+    """The stretch of each pass as a line (EPSG:4326), None where its segment is unknown."""
+    known = {
+        str(k): (max(float(mm), 1.0), line)
+        for k, mm, line in zip(segments["segment_id"], segments["length_mm"], segments["geometry"], strict=True)
+    }
+    out: list[Any] = []
+    for key, start, end in zip(rows["segment_id"].astype(str), rows["from_mm"], rows["to_mm"], strict=True):
+        if key not in known:
+            out.append(None)
+            continue
+        length, shape = known[key]
+        low, high = sorted((min(float(start) / length, 1.0), min(float(end) / length, 1.0)))
+        line = substring(shape, low, high, normalized=True)
+        out.append(line if line.geom_type == "LineString" else None)
+    return out
+
+
+def near(fixes: pd.DataFrame, shape: Any) -> pd.DataFrame:
+    """Fixes within about 300 m of a shape: what the figure is about, and no more of a person's day."""
+    if not len(fixes):
+        return fixes
+    points = shapely.points(fixes["lon"].to_numpy(), fixes["lat"].to_numpy())
+    around = shapely.buffer(shape, NEAR_DEG)
+    shapely.prepare(around)
+    return fixes[shapely.intersects(around, points)].head(MOST_FIXES).reset_index(drop=True)
+
+
+def visited_codes(segments: pd.DataFrame, days: pd.DataFrame, *, whole: float) -> npt.NDArray[np.int64]:
+    """0 wholly, 1 partly, 2 not visited, for each segment; `whole` is the share that counts as a whole."""
+    visited = days.drop_duplicates("segment_id").set_index("segment_id")["visited_mm"].reindex(segments["segment_id"])
+    share = visited.fillna(0).to_numpy(dtype=float) / np.maximum(segments["length_mm"].to_numpy(dtype=float), 1.0)
+    return np.where(share >= whole, 0, np.where(share > 0, 1, 2)).astype(np.int64)
+
+
+def unvisited_by_road(unvisited: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
+    """Metres visited in no round by road, longest first: road_name, metres, pieces."""
+    if not len(unvisited):
+        return pd.DataFrame({"road_name": [], "metres": [], "pieces": []})
+    names = segments.drop_duplicates("segment_id").set_index("segment_id")["road_name"]
+    rows = pd.DataFrame(
+        {
+            "road_name": unvisited["segment_id"].map(names).fillna("").astype(str).to_numpy(),
+            "metres": (unvisited["to_mm"] - unvisited["from_mm"]).abs().to_numpy() / MM_PER_M,
+        }
+    )
+    grouped = rows.groupby("road_name", as_index=False).agg(metres=("metres", "sum"), pieces=("metres", "size"))
+    return grouped.sort_values(["metres", "road_name"], ascending=[False, True], kind="stable", ignore_index=True)

@@ -1,0 +1,353 @@
+"""Parts of the pages of evidence: the rule's sentence, facts of a window, passes, maps."""
+
+
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from dash import html
+
+from dashboards.desk_explain import near, pass_lines, pass_rows, unvisited_by_road, visited_codes
+from dashboards.geometry import encode
+from dashboards.manager_parts import outcome_mark, percent
+from dashboards.maps import class_style, full_codes, layer, map_view, plain_style
+from dashboards.shell import card
+from layers.symbology import outcome_color, word
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from dash.development.base_component import Component
+
+    from dashboards.context import View
+
+SEEN, INFERRED = "#0072b2", "#e69f00"
+MOST_PASSES = 300
+MARGIN_MS = 120_000
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def clause_part(view: View, rule_id: Any, reason: Any) -> Component:
+    """The rule with its clause and its sentence; or why none applies."""
+    rule = view.standard.rules.get(_text(rule_id))
+    if rule is None:
+        return card(None, html.P(view.t("explain.no_rule", reason=word(_text(reason) or "no_rule", view.lang))))
+    t, standard = view.t, view.standard
+    cite = t("explain.clause", standard=t.pick(standard.zh, standard.en), clause=rule.clause, id=rule_id)
+    parts = [
+        html.Blockquote([f"“{rule.quote}”", html.Cite(cite)], className="quote", lang="zh-CN"),
+        html.P(t.pick(rule.zh, rule.en), style={"marginTop": "8px"}),
+    ]
+    if rule.assumption:
+        parts.append(html.P(t("explain.assumed", reason=t.pick(rule.reason_zh, rule.reason_en)), className="note"))
+    return card(None, *parts)
+
+
+def definition(pairs: list[tuple[str, Any]]) -> Component:
+    """Facts as a list of terms."""
+    return html.Dl([part for k, v in pairs for part in (html.Dt(k), html.Dd(v))], className="facts")
+
+
+def _people(view: View, day: date, ids: Any) -> str:
+    names = _names(view, day)
+    people = [names.get(p, p) for p in _text(ids).split(";") if p]
+    return "、".join(people) or view.t("explain.nobody")
+
+
+def _names(view: View, day: date) -> dict[str, str]:
+    persons = view.data.read("persons", day)
+    return dict(zip(persons["person_id"].astype(str), persons["name"].astype(str), strict=True))
+
+
+def _town(view: View, day: date, town_id: str) -> str:
+    areas = view.data.read("areas", day, where={"area_id": town_id})
+    return str(areas["name"].iloc[0]) if len(areas) else town_id or "—"
+
+
+def facts(view: View, day: date, section: pd.Series, windows: pd.DataFrame) -> Component:
+    """What the section is."""
+    t = view.t
+    town = _town(view, day, _text(section["town_id"]))
+    ids = sorted({p for v in windows["person_ids"] for p in _text(v).split(";") if p}) if len(windows) else []
+    return definition(
+        [
+            (t("explain.class"), word(section["policy_class"], view.lang)),
+            (t("explain.town"), town),
+            (t("explain.length"), t("explain.metres", n=f"{section['length_mm'] / 1000:,.0f}")),
+            (t("explain.responsible"), _people(view, day, ";".join(ids))),
+        ]
+    )
+
+
+def _exception(view: View, day: date, window: pd.Series) -> str:
+    if not _text(window["exception_id"]):
+        return view.t("explain.none")
+    rows = view.data.read("exceptions", day, where={"exception_id": window["exception_id"]})
+    if not len(rows):
+        return str(window["exception_id"])
+    row = rows.iloc[0]
+    return view.t(
+        "explain.exception_text",
+        kind=word(row["kind"], view.lang),
+        reason=row["reason"],
+        approver=row["approver"],
+        **{"from": f"{view.local(row['starts']):%m-%d %H:%M}", "to": f"{view.local(row['ends']):%m-%d %H:%M}"},
+    )
+
+
+def _number(value: Any) -> float:
+    return 0.0 if pd.isna(value) else float(value)
+
+
+def window_facts(view: View, day: date, window: pd.Series) -> Component:
+    """What was required of a window and what was found."""
+    t = view.t
+    required = float(window["required_share"])
+    asked = f"{required * window['length_mm'] / 1000:,.0f}"
+    found = t(
+        "explain.covered_text",
+        share=percent(window["covered_share"]),
+        metres=f"{window['covered_mm'] / 1000:,.0f}",
+        own=f"{window['covered_mm_responsible'] / 1000:,.0f}",
+    )
+    cause = word(window["cause"], view.lang) if _text(window["cause"]) else t("explain.none")
+    return definition(
+        [
+            (t("explain.outcome"), outcome_mark(str(window["outcome"]), view.lang)),
+            (t("explain.outcome_responsible"), outcome_mark(str(window["outcome_responsible"]), view.lang)),
+            (t("explain.required"), t("explain.required_text", share=percent(required), metres=asked)),
+            (t("explain.covered"), found),
+            (t("explain.needed"), t("explain.minutes", n=f"{_number(window['needed_s']) / 60:,.1f}")),
+            (t("explain.silent"), t("explain.minutes", n=f"{_number(window['silent_s']) / 60:,.1f}")),
+            (t("explain.probability"), percent(window["probability"])),
+            (t("explain.cause"), cause),
+            (t("explain.missing"), _text(window["missing"]) or t("explain.none")),
+            (t("explain.exception"), _exception(view, day, window)),
+            (t("explain.responsible"), _people(view, day, window["person_ids"])),
+        ]
+    )
+
+
+def passes_part(
+    view: View, day: date, section_id: str, from_ms: int | None, to_ms: int | None
+) -> tuple[pd.DataFrame, Component]:
+    """Passes of a section within a time, as data and as a table."""
+    t, sees = view.t, view.principal.sees_tracks
+    segments = view.data.read("segments", day, where={"section_id": section_id})
+    ids = segments["segment_id"].astype(str).tolist()
+    table = view.data.passes(day, segment_ids=ids, from_ms=from_ms, to_ms=to_ms, purpose=f"explain {section_id}")
+    if "segment_id" not in table.column_names or not table.num_rows:
+        return pd.DataFrame(), card(t("explain.passes"), html.P(t("explain.passes_none"), className="note"))
+    duty = view.data.duty(day) if sees else None
+    rows = pass_rows(table, duty, _names(view, day) if sees else {})
+    heads = [
+        "segment",
+        "from",
+        "to",
+        "enter",
+        "leave",
+        "speed",
+        *(["device", "person"] if sees else []),
+        "confidence",
+        "seen",
+    ]
+    roads = dict(zip(segments["segment_id"].astype(str), segments["road_name"].fillna("").astype(str), strict=True))
+    body = [_pass(view, r, roads) for r in rows.head(MOST_PASSES).to_dict("records")]
+    text = {"segment", "device", "person", "seen"}
+    head = html.Tr([html.Th(t(f"explain.p_{h}"), className="" if h in text else "num") for h in heads])
+    note = t("explain.passes_note", n=f"{len(rows):,}", seen=f"{int(rows['seen'].sum()):,}")
+    scroll = html.Div(
+        html.Table([html.Thead(head), html.Tbody(body)], className="data"), className="audit-table", tabIndex=0
+    )
+    below = [] if sees else [html.P(t("explain.no_tracks"), className="note")]
+    return rows, card(t("explain.passes"), scroll, *below, note=note)
+
+
+def _pass(view: View, row: dict[Any, Any], roads: dict[str, str]) -> Component:
+    t = view.t
+    cells = [
+        html.Td([html.Div(roads.get(row["segment_id"], "")), html.Small(row["segment_id"], className="note")]),
+        *(html.Td(f"{row[k]:,.0f}", className="num") for k in ("from_m", "to_m")),
+        *(html.Td(f"{view.local(row[k]):%H:%M:%S}", className="num") for k in ("enter_ms", "leave_ms")),
+        html.Td("—" if pd.isna(row["speed_kmh"]) else f"{row['speed_kmh']:.1f}", className="num"),
+    ]
+    if "device_id" in row:
+        cells += [html.Td(row["device_id"]), html.Td(row["person"] or t("explain.off_duty"))]
+    cells += [
+        html.Td(percent(row["confidence"]), className="num"),
+        html.Td(t("explain.seen" if row["seen"] else "explain.inferred")),
+    ]
+    return html.Tr(cells)
+
+
+def _fixes(
+    view: View, day: date, section: pd.Series, rows: pd.DataFrame, span: tuple[int, int], window: Any
+) -> pd.DataFrame:
+    """On-duty fixes near the section: of the devices that passed, and of those responsible in the window."""
+    devices = set(rows["device_id"].astype(str)) if "device_id" in rows else set()
+    if window is not None:
+        duty = view.data.duty(day)
+        own = [p for p in _text(window["person_ids"]).split(";") if p]
+        devices |= set(duty.loc[duty["person_id"].isin(own), "device_id"].astype(str))
+    if not devices:
+        return pd.DataFrame()
+    fixes = view.data.tracks(
+        day,
+        device_ids=sorted(devices),
+        from_ms=span[0] - MARGIN_MS,
+        to_ms=span[1] + MARGIN_MS,
+        purpose=f"explain {section['section_id']}",
+    )
+    return near(fixes, section["geometry"])
+
+
+def _around(shape: Any) -> list[float]:
+    west, south, east, north = shapely.bounds(shape).tolist()
+    edge = max(0.0015, (east - west) * 0.15, (north - south) * 0.15)
+    return [west - edge, south - edge, east + edge, north + edge]
+
+
+def section_map(
+    view: View, day: date, section: pd.Series, rows: pd.DataFrame, from_ms: int | None, to_ms: int | None, window: Any
+) -> Component:
+    """The section, its passes, and for roles that may see them the fixes."""
+    t = view.t
+    shape = section["geometry"]
+    layers = [
+        layer(
+            "section",
+            "line",
+            t("explain.map_section"),
+            plain_style("#8b99a6"),
+            width=7.0,
+            opacity=0.55,
+            payload=encode([shape], [section["section_id"]], titles=[str(section["name"])]),
+        )
+    ]
+    state = []
+    segments = view.data.read("segments", day, where={"section_id": section["section_id"]})
+    lines = pass_lines(rows, segments) if len(rows) else []
+    kept = [i for i, line in enumerate(lines) if line is not None and not line.is_empty]
+    if kept:
+        titles = [f"{view.local(rows['enter_ms'].iloc[i]):%H:%M:%S}" for i in kept]
+        style = class_style(
+            [
+                {"code": 0, "colour": SEEN, "label": t("explain.seen")},
+                {"code": 1, "colour": INFERRED, "label": t("explain.inferred")},
+            ]
+        )
+        layers.append(
+            layer(
+                "passes",
+                "line",
+                t("explain.map_passes"),
+                style,
+                width=3.0,
+                payload=encode([lines[i] for i in kept], [str(i) for i in kept], titles=titles),
+            )
+        )
+        state.append(full_codes("passes", np.where(rows["seen"].to_numpy(dtype=bool)[kept], 0, 1)))
+    sees = view.principal.sees_tracks and from_ms is not None and to_ms is not None
+    fixes = _fixes(view, day, section, rows, (int(from_ms or 0), int(to_ms or 0)), window) if sees else pd.DataFrame()
+    if len(fixes):
+        points = np.asarray(shapely.points(fixes["lon"].to_numpy(), fixes["lat"].to_numpy()), dtype=object)
+        names = _names(view, day)
+        titles = [
+            f"{names.get(p, p)} {view.local(m):%H:%M:%S}"
+            for p, m in zip(fixes["person_id"], fixes["t_ms"], strict=True)
+        ]
+        layers.append(
+            layer(
+                "fixes",
+                "point",
+                t("explain.map_fixes"),
+                plain_style("#cc79a7"),
+                width=3.0,
+                payload=encode(points, [str(i) for i in range(len(fixes))], titles=titles),
+            )
+        )
+    chart = map_view(
+        view,
+        "explain-map",
+        label=t("explain.map"),
+        layers=layers,
+        state=state,
+        fit={"bounds": _around(shape), "max_zoom": 17},
+        height="100%",
+    )
+    return card(None, chart, class_name="explain-map")
+
+
+def grid_map(view: View, day: date, grid: pd.Series) -> tuple[Component, Component]:
+    """A grid with its streets by what was visited, and the list of stretches visited in no round."""
+    t, grid_id = view.t, str(grid["grid_id"])
+    segments = view.data.read("segments", day, where={"work_grid_id": grid_id})
+    segments = segments[segments["patrollable"].astype(bool)].reset_index(drop=True)
+    days = view.data.result("segment_days", day, where={"segment_id": segments["segment_id"].astype(str).tolist()})
+    missing = view.data.result("unvisited", day, where={"grid_id": grid_id})
+    layers = [
+        layer(
+            "grid",
+            "polygon",
+            t("explain.map_grid"),
+            plain_style("#9db7cb"),
+            opacity=0.25,
+            outline="#40627c",
+            payload=encode([grid["geometry"]], [grid_id]),
+        )
+    ]
+    state = []
+    if len(segments):
+        colours = (outcome_color("covered"), outcome_color("partly"), outcome_color("missed"))
+        style = class_style(
+            [
+                {"code": k, "colour": c, "label": t(f"explain.v_{n}")}
+                for k, (n, c) in enumerate(zip(("all", "part", "never"), colours, strict=True))
+            ]
+        )
+        layers.append(
+            layer(
+                "visited",
+                "line",
+                t("explain.map_visited"),
+                style,
+                width=3.0,
+                payload=encode(
+                    segments["geometry"].to_numpy(),
+                    segments["segment_id"].astype(str).tolist(),
+                    titles=segments["road_name"].tolist(),
+                ),
+            )
+        )
+        whole = view.standard.measure.round_share.value
+        if len(days):
+            state.append(full_codes("visited", visited_codes(segments, days, whole=whole)))
+    chart = map_view(
+        view,
+        "explain-map",
+        label=t("explain.map_visited"),
+        layers=layers,
+        state=state,
+        height="100%",
+        fit={"bounds": _around(grid["geometry"]), "max_zoom": 16},
+    )
+    rows = unvisited_by_road(missing, segments)
+    items = [
+        html.Tr(
+            [html.Td(r["road_name"] or "—"), html.Td(t("explain.metres", n=f"{r['metres']:,.0f}"), className="num")]
+        )
+        for r in rows.head(50).to_dict("records")
+    ]
+    body = (
+        html.Table(html.Tbody(items), className="data")
+        if items
+        else html.P(t("explain.unvisited_none"), className="note")
+    )
+    return card(None, chart, class_name="explain-map"), card(t("explain.unvisited"), body)
