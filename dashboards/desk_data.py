@@ -17,7 +17,7 @@ from layers.contracts import TABLES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gis.standard import Rule, Standard
+    from gis.standard import Rule, Standard, StatementRule
     from layers.store.base import Edition, Manifest, Run
 
 SHORT = 12
@@ -115,6 +115,7 @@ def run_table(runs: Sequence[Run], current: Mapping[Any, str], *, count: int = 3
     return pd.DataFrame(rows, columns=RUN_COLUMNS)
 
 
+STATED_UNITS = {"per_week": ("次/周", "a week")}
 CADENCES = {
     "half_day": ("每半天", "every half day"),
     "two_days": ("每两天", "every two days"),
@@ -132,11 +133,17 @@ def _figure(rule: Rule) -> tuple[str, str]:
         return f"每 {rule.km2_per_person:g} km² 1 人", f"1 per {rule.km2_per_person:g} km²"
     if isinstance(rule, CommunityRule):
         return CADENCES[rule.cadence]
+    return _stated(rule)
+
+
+def _stated(rule: StatementRule) -> tuple[str, str]:
     if rule.figure is None:
         return "", ""
+    if rule.unit == "share":
+        return f"{rule.figure:.0%}", f"{rule.figure:.0%}"
     high = f"–{rule.figure_high:g}" if rule.figure_high is not None else ""
-    stated = f"{rule.figure:g}{high} {rule.unit}".strip()
-    return stated, stated
+    zh, en = STATED_UNITS.get(rule.unit, (rule.unit, rule.unit))
+    return f"{rule.figure:g}{high} {zh}".strip(), f"{rule.figure:g}{high} {en}".strip()
 
 
 def figure_of(rule: Rule, lang: str) -> str:

@@ -70,7 +70,7 @@ def table(
 
 def outcome_mark(key: object, lang: str) -> Component:
     """An outcome with its colour."""
-    return html.Span(word(key, lang), className="outcome", style={"--key": outcome_color(str(key))})
+    return html.Span(word(key, lang), className="planner-mark", style={"--key": outcome_color(str(key))})
 
 
 def clause_of(view: View, rule_id: object) -> Component | None:
@@ -186,13 +186,16 @@ def _bars(rows: Sequence[tuple[str, float, float, bool, str]]) -> Component:
     for label, low, high, chosen, title in rows:
         low, high = (0.0 if np.isnan(v) else v for v in (low, high))  # noqa: PLW2901 (for the height)
         fill = [
-            html.Div(className="unknown", style={"height": f"{100 * (high - low):.1f}%"}),
-            html.Div(className="low", style={"height": f"{100 * low:.1f}%"}),
+            html.Div(
+                className="planner-unknown",
+                style={"height": f"{100 * (high - low):.1f}%", "bottom": f"{100 * low:.1f}%"},
+            ),
+            html.Div(className="planner-low", style={"height": f"{100 * low:.1f}%"}),
         ]
         figure = html.Span(f"{100 * low:.0f}", className="figure")
         bars.append(
             html.Div(
-                [figure, html.Div(fill, className="bar"), html.Span(label)],
+                [figure, html.Div(fill, className="planner-bar"), html.Span(label)],
                 className=f"planner-hour {'chosen' if chosen else ''}",
                 title=title,
             )
@@ -202,7 +205,7 @@ def _bars(rows: Sequence[tuple[str, float, float, bool, str]]) -> Component:
 
 def _key(view: View) -> Component:
     marks = [("covered", COVERED), ("unknown", UNKNOWN)]
-    return html.Div([html.Span(view.t(f"planner.{n}"), className="swatch-key", style={"--key": c}) for n, c in marks])
+    return html.Div([html.Span(view.t(f"planner.{n}"), className="planner-key", style={"--key": c}) for n, c in marks])
 
 
 def coverage_side(view: View, choice: Choice) -> list[Component]:
@@ -340,7 +343,7 @@ def hotspot_side(view: View, choice: Choice) -> list[Component]:
     body = [
         [
             r.cell_id,
-            html.Span(word(r.hotspot, view.lang), className="outcome", style={"--key": colours[r.hotspot]}),
+            html.Span(word(r.hotspot, view.lang), className="planner-mark", style={"--key": colours[r.hotspot]}),
             f"{r.cases}",
             decimal(r.gi_z, 2),
             f"{r.q_value:.2g}",
