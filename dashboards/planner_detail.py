@@ -87,7 +87,7 @@ def road(view: View, choice: Choice, key: str) -> Component | None:
     clause = clause_of(view, segment["rule_id"])
     link = html.A(
         t("planner.explain"),
-        href=explain_url("section", segment["section_id"], choice),
+        href=explain_url("section", segment["section_id"], day),
         className="button small primary",
     )
     return card(
@@ -122,7 +122,10 @@ def _window_table(view: View, windows: pd.DataFrame) -> Component:
         missing = w["missing"] if isinstance(w["missing"], str) else ""
         rows.append(
             [
-                f"{low:%m-%d %H:%M}–{high:%H:%M}",
+                html.A(
+                    f"{low:%m-%d %H:%M}–{high:%H:%M}",
+                    href=explain_url("section", w["section_id"], w["day"], rule=w["rule_id"], window=w["window_ix"]),
+                ),
                 outcome_mark(w["outcome"], view.lang),
                 percent(w["covered_share"], 0),
                 missing,
@@ -180,7 +183,7 @@ def grid(view: View, choice: Choice, key: str) -> Component | None:
         else [*rules, *own["rule_id"].dropna().unique()[:1]]
     )
     clauses = [c for c in (clause_of(view, r) for r in rules) if c is not None]
-    link = html.A(t("planner.explain"), href=explain_url("grid", key, choice), className="button small primary")
+    link = html.A(t("planner.explain"), href=explain_url("grid", key, day), className="button small primary")
     return card(
         str(place["name"] or key),
         facts(rows),

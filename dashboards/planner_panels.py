@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -235,7 +236,7 @@ def coverage_side(view: View, choice: Choice) -> list[Component]:
         return [*cards, card(t("planner.worst"), html.P(t("planner.worst_none"), className="note"))]
     rows = [
         [
-            html.A(r.name, href=explain_url("section", r.section_id, choice)),
+            html.A(r.name, href=explain_url("section", r.section_id, choice.first[-1])),
             f"{int(r.missed)} / {int(r.windows)}",
             f"{int(r.unknown)}",
             bounds(r.rate_low, r.rate_high),
@@ -250,9 +251,11 @@ def _whole_day(choice: Choice) -> Choice:
     return type(choice)(**{f: getattr(choice, f) for f in choice.__slots__ if f != "hour"})
 
 
-def explain_url(level: str, key: object, choice: Choice) -> str:
-    """Where a figure is traced to its evidence."""
-    return f"/explain/{level}/{key}?day={choice.first[-1]}"
+def explain_url(what: str, key: object, day: object, **more: object) -> str:
+    """Where a figure is traced to its evidence: what is section or grid; more names a rule and a window."""
+    return (
+        f"/explain?{urllib.parse.urlencode({'day': str(day), what: str(key), **{k: str(v) for k, v in more.items()}})}"
+    )
 
 
 def density_side(view: View, choice: Choice) -> list[Component]:
