@@ -80,6 +80,7 @@ def density(
     Persons are those with a role of the density rules. *Allocated*: named for a work grid (split evenly among several), else counted for
     their town. *On duty*: allocated persons weighted by the share of their watch hours that they were not on leave. *Present*: their
     time-averaged number in the area within duty time, from positions (each fix holds until the next, at most for the silence limit).
+    Without any roster every verdict is `undecided`: the required figures stand alone.
 
     Args:
         crew: the roster of the day with silences.
@@ -122,7 +123,10 @@ def density(
             sum(on_duty) + total[1],
         )
     )
-    return _frame([_row(r, parts, required, present) for r in rows])
+    found = _frame([_row(r, parts, required, present) for r in rows])
+    if not crew.persons:  # no roster was supplied: nobody is known to be missing
+        found["verdict"] = "undecided"
+    return found
 
 
 def _parts(work_grids: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> _Parts:
