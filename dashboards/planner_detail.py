@@ -166,6 +166,7 @@ def grid(view: View, choice: Choice, key: str) -> Component | None:
         rules += [k for k, r in view.standard.density_rules().items() if r.zone == staffed["zone"]]
     days = view.data.results("grid_days", choice.first)
     own = days[days["grid_id"] == key] if len(days) else days
+    judged = own["rule_id"].dropna().unique()[:1].tolist() if len(own) else []
     stats = remote.grid_statistics(
         view.data.result("zonal", day), view.data.result("zonal_change", day), places, scene_id=scene_of(view, choice)
     )
@@ -177,11 +178,7 @@ def grid(view: View, choice: Choice, key: str) -> Component | None:
                 f"{decimal(seen['mean'], 3)} · {t('planner.change')} {decimal(seen['mean_change'], 3, sign=True)}",
             )
         )
-    rules = (
-        [*own["rule_id"].dropna().unique()[:1], *rules]
-        if choice.what.group == "coverage"
-        else [*rules, *own["rule_id"].dropna().unique()[:1]]
-    )
+    rules = [*judged, *rules] if choice.what.group == "coverage" else [*rules, *judged]
     clauses = [c for c in (clause_of(view, r) for r in rules) if c is not None]
     link = html.A(t("planner.explain"), href=explain_url("grid", key, day), className="button small primary")
     return card(
