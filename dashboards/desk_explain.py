@@ -45,11 +45,43 @@ def pass_rows(passes: pa.Table, duty: pd.DataFrame | None, names: dict[str, str]
     out["speed_kmh"] = np.where(seconds > 0, metres / seconds.where(seconds > 0, 1.0) * 3.6, np.nan)
     if duty is not None and "device_id" in frame:
         out["device_id"] = frame["device_id"]
-        out["person"] = [
-            "、".join(names.get(p, p) for p in carriers(duty, str(d), int(t)))
-            for d, t in zip(frame["device_id"], frame["enter_ms"], strict=True)
-        ]
+        ids = [carriers(duty, str(d), int(t)) for d, t in zip(frame["device_id"], frame["enter_ms"], strict=True)]
+        out["person_ids"] = pd.Series(ids, index=out.index, dtype=object)
+        out["person"] = ["、".join(names.get(p, p) for p in who) for who in ids]
     return out.sort_values(["enter_ms", "segment_id", "from_mm"], kind="stable", ignore_index=True)
+
+
+def why_not(
+    rows: pd.DataFrame,
+    *,
+    role_of: dict[str, str],
+    mode_of: dict[str, str],
+    roles: tuple[str, ...],
+    limit_kmh: dict[str, float],
+) -> list[str]:
+    """Why each pass does not count under a rule: off_duty, role, too_fast, inferred; empty where it may count.
+
+    Args:
+        rows: of `pass_rows`, with `device_id` and `person_ids`.
+        role_of: person id -> role.
+        mode_of: device id -> mode.
+        roles: roles that the rule names.
+        limit_kmh: patrol speed of each mode.
+    """
+    out = []
+    for device, persons, speed, seen in zip(
+        rows["device_id"], rows["person_ids"], rows["speed_kmh"], rows["seen"], strict=True
+    ):
+        limit = limit_kmh.get(mode_of.get(str(device), ""), float("inf"))
+        if not persons:
+            out.append("off_duty")
+        elif not any(role_of.get(p) in roles for p in persons):
+            out.append("role")
+        elif speed == speed and speed > limit:  # noqa: PLR0124 (NaN: no time passed)
+            out.append("too_fast")
+        else:
+            out.append("" if seen else "inferred")
+    return out
 
 
 def pass_lines(rows: pd.DataFrame, segments: pd.DataFrame) -> list[Any]:

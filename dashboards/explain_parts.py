@@ -1,7 +1,5 @@
 """Parts of the pages of evidence: the rule's sentence, facts of a window, passes, maps."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -11,7 +9,7 @@ import pandas as pd
 import shapely
 from dash import html
 
-from dashboards.desk_explain import near, pass_lines, pass_rows, unvisited_by_road, visited_codes
+from dashboards.desk_explain import near, pass_lines, pass_rows, unvisited_by_road, visited_codes, why_not
 from dashboards.geometry import encode
 from dashboards.manager_parts import outcome_mark, percent
 from dashboards.maps import class_style, full_codes, layer, map_view, plain_style
@@ -147,6 +145,8 @@ def passes_part(
         return pd.DataFrame(), card(t("explain.passes"), html.P(t("explain.passes_none"), className="note"))
     duty = view.data.duty(day) if sees else None
     rows = pass_rows(table, duty, _names(view, day) if sees else {})
+    if sees:
+        rows["why"] = _why(view, day, rows, segments)
     heads = [
         "segment",
         "from",
@@ -154,13 +154,13 @@ def passes_part(
         "enter",
         "leave",
         "speed",
-        *(["device", "person"] if sees else []),
+        *(["device", "person", "counts"] if sees else []),
         "confidence",
         "seen",
     ]
     roads = dict(zip(segments["segment_id"].astype(str), segments["road_name"].fillna("").astype(str), strict=True))
     body = [_pass(view, r, roads) for r in rows.head(MOST_PASSES).to_dict("records")]
-    text = {"segment", "device", "person", "seen"}
+    text = {"segment", "device", "person", "seen", "counts"}
     head = html.Tr([html.Th(t(f"explain.p_{h}"), className="" if h in text else "num") for h in heads])
     note = t("explain.passes_note", n=f"{len(rows):,}", seen=f"{int(rows['seen'].sum()):,}")
     scroll = html.Div(
@@ -168,6 +168,19 @@ def passes_part(
     )
     below = [] if sees else [html.P(t("explain.no_tracks"), className="note")]
     return rows, card(t("explain.passes"), scroll, *below, note=note)
+
+
+def _why(view: View, day: date, rows: pd.DataFrame, segments: pd.DataFrame) -> list[str]:
+    rule: Any = view.standard.rules.get(_text(segments["rule_id"].iloc[0]))
+    persons, devices = view.data.read("persons", day), view.data.read("devices", day)
+    speeds = view.standard.measure.patrol_speed_kmh.value
+    return why_not(
+        rows,
+        role_of=dict(zip(persons["person_id"].astype(str), persons["role"].astype(str), strict=True)),
+        mode_of=dict(zip(devices["device_id"].astype(str), devices["mode"].astype(str), strict=True)),
+        roles=getattr(rule, "roles", ()),
+        limit_kmh={m: float(getattr(speeds, m)) for m in ("foot", "ebike", "vehicle")},
+    )
 
 
 def _pass(view: View, row: dict[Any, Any], roads: dict[str, str]) -> Component:
@@ -179,7 +192,9 @@ def _pass(view: View, row: dict[Any, Any], roads: dict[str, str]) -> Component:
         html.Td("—" if pd.isna(row["speed_kmh"]) else f"{row['speed_kmh']:.1f}", className="num"),
     ]
     if "device_id" in row:
-        cells += [html.Td(row["device_id"]), html.Td(row["person"] or t("explain.off_duty"))]
+        why = t(f"explain.why_{row['why']}") if row["why"] else t("explain.counts")
+        look = "badge" if row["why"] else "badge good"
+        cells += [html.Td(row["device_id"]), html.Td(row["person"] or "—"), html.Td(html.Span(why, className=look))]
     cells += [
         html.Td(percent(row["confidence"]), className="num"),
         html.Td(t("explain.seen" if row["seen"] else "explain.inferred")),

@@ -1,0 +1,114 @@
+"""The manager's desk, evidence and exports over HTTP and in Chromium: what is shown is what is exported, and a town gets its own rows only."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+
+import openpyxl
+import pytest
+import small_run
+from conftest import Visitor, password_of, serving, sign_in
+from town import CITY
+
+from dashboards.app import create_app
+from dashboards.auth.accounts import add_user
+from layers.store import open_store
+
+DAY = "2026-03-18"
+ACCOUNTS = {
+    "manager": ("manager", "county"), "planner": ("planner", "county"), "command": ("command", "county"), "town-t1": ("manager", "town:T1"),
+    "town-x": ("manager", "town:TX"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def desk_server(built, settings, tmp_path_factory):
+    store = open_store(f"embedded:{tmp_path_factory.mktemp('pages') / 'store'}")
+    store.prepare()
+    small_run.fill(store)
+    for name, (role, scope) in ACCOUNTS.items():
+        add_user(store, name, role, scope, password_of(name))
+    with serving(create_app(store, CITY, settings)) as running:
+        yield running
+    store.close()
+
+
+def test_the_exported_table_is_the_one_asked_for(desk_server):
+    client = sign_in(desk_server.url, "manager")
+    answer = client.get(f"/export/table/csv?day={DAY}&level=section&sort=missed&down=1")
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert [(r["key"], r["missed"], r["unknown"]) for r in rows] == [("S0", "1", "0"), ("S1", "0", "1")]
+    assert rows[0]["name"] == "'=象山港路(甲至乙)"  # never a formula
+    book = openpyxl.load_workbook(
+        io.BytesIO(client.get(f"/export/table/xlsx?day={DAY}&level=section&outcome=missed").content)
+    )
+    assert [row[1].value for row in book.active.iter_rows(min_row=2)] == ["=象山港路(甲至乙)"]
+    assert book.active["B2"].data_type == "s"
+
+
+@pytest.mark.parametrize("kind", ["csv", "geojson"])
+def test_a_town_gets_its_own_rows_in_files_too(desk_server, kind):
+    mine = sign_in(desk_server.url, "town-t1").get(f"/export/run/{kind}?day={DAY}").content
+    other = sign_in(desk_server.url, "town-x").get(f"/export/run/{kind}?day={DAY}").content
+    with zipfile.ZipFile(io.BytesIO(mine)) as a, zipfile.ZipFile(io.BytesIO(other)) as b:
+        own = b"".join(a.read(n) for n in a.namelist()).decode()
+        foreign = b"".join(b.read(n) for n in b.namelist()).decode()
+    assert "丹河路" in own
+    assert '"covered": 1' in own  # the summary of its own windows, though the county's roll-up is not its to see
+    assert not any(word in foreign for word in ("丹河路", "象山港路", "张三", "G1"))
+
+
+def test_who_may_export(desk_server):
+    planner, command = sign_in(desk_server.url, "planner"), sign_in(desk_server.url, "command")
+    assert planner.get(f"/export/table/csv?day={DAY}").status_code == 403
+    assert command.get(f"/export/run/csv?day={DAY}").status_code == 403
+    manager = sign_in(desk_server.url, "manager")
+    assert manager.get("/export/run/csv?day=2026-01-01").status_code == 404
+    assert manager.get(f"/export/run/nonsense?day={DAY}").status_code == 404
+    pdf = manager.get(f"/export/run/pdf?day={DAY}")
+    assert pdf.content.startswith(b"%PDF")
+    assert "attachment" in pdf.headers["content-disposition"]
+
+
+@pytest.fixture
+def guest(chromium, desk_server):
+    """A browser at the small run's server; afterwards nobody may have complained."""
+    guests = []
+
+    def make(**look) -> Visitor:
+        guests.append(Visitor(chromium, desk_server.url, **look))
+        return guests[-1]
+
+    yield make
+    complaints = [c for v in guests for c in v.complaints]
+    for v in guests:
+        v.context.close()
+    assert complaints == []
+
+
+@pytest.mark.browser
+def test_from_the_town_to_the_windows_evidence(guest):
+    v = guest().sign_in("manager").open("/manager")
+    assert v.page.inner_text("#manager-figures .kpi-value >> nth=0") == "33.3% – 66.7%"
+    for name in ("丹西街道", "一中队", "一号"):
+        v.page.click(f"button.link-button:has-text('{name}')")
+        v.page.wait_for_selector(f".crumbs button:has-text('{name}')")
+    v.page.click("button.link-button:has-text('象山港路')")
+    v.page.wait_for_selector(".crumbs .here:has-text('责任路段')")
+    v.page.click("button.link-button:has-text('甲至乙')")
+    v.page.wait_for_selector("td:has-text('差 500 m')")
+    v.page.click("tr:has-text('差 500 m') a")
+    v.page.wait_for_selector(".quote:has-text('每1小时开展1次全面巡查')")
+    assert v.page.inner_text(".timeline a[aria-current]").split()[:2] == ["09:30–10:30", "漏巡"]
+    v.map_drawn("explain-map")
+
+
+@pytest.mark.browser
+def test_a_figure_counts_once_confirmed(guest):
+    v = guest(lang="en", size="tablet").sign_in("manager").open("/manager?level=section")
+    assert "Not confirmed" in v.page.inner_text("#manager-confirmed")
+    v.page.click("#manager-confirm")
+    v.page.wait_for_selector("#manager-confirmed :text('Confirmed by manager')")
+    assert v.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
