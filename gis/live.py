@@ -1,0 +1,128 @@
+"""The state at a moment: how long each section may wait for its next full patrol, and where cases pile up just now.
+
+Completions are those of the audit (`gis.frequency`), so that the desk and the audit cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gis import coverage
+from gis.coverage import COUNTS, SLOW, WindowSets
+from gis.frequency import _plan, required_mm
+from gis.strokes import network_cells, primary_segments, strokes_of
+
+if TYPE_CHECKING:
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    import numpy.typing as npt
+
+    from gis.crew import Crew
+    from gis.model import Passes
+    from gis.network.model import Network
+    from gis.standard import Standard
+
+    I8 = npt.NDArray[np.int64]
+    F8 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What is asked of K sections that day, and when each was fully patrolled.
+
+    Attributes:
+        set_of: int64 (K,), set of duty periods of a section; -1: nothing is asked.
+        periods: per set, int64 (Q, 2): start and end of each stretch in which time runs on, in order.
+        limit_ms: int64 (sets,), interval; a daily rule has the duty time of the day.
+        daily: bool (sets,), one full patrol a day.
+        section: int64 (D,), sections of completions, sorted by (section, time).
+        completed_ms: int64 (D,).
+    """
+
+    set_of: I8
+    periods: tuple[I8, ...]
+    limit_ms: I8
+    daily: npt.NDArray[np.bool_]
+    section: I8
+    completed_ms: I8
+
+
+def asked_of(network: Network, passes: Passes, crew: Crew, standard: Standard, day: date, zone: ZoneInfo) -> Asked:
+    """Completed full patrols of every section, by the rounds of the audit.
+
+    Raises:
+        ImpossibleError: the calendar does not know the day.
+    """
+    plan = _plan(network, passes, crew, standard, day, zone)
+    strokes, cells = strokes_of(network, passes, standard), network_cells(network, standard)
+    sets = WindowSets(
+        np.array(plan.set_of, dtype=np.int32), *(getattr(plan.arrays, n) for n in WindowSets.__slots__[1:])
+    )
+    cell, t, run = coverage.cell_events(
+        strokes, (strokes.flags & (COUNTS | SLOW)) == (COUNTS | SLOW), sets, cells, role_of=plan.role_of,
+        ptr=plan.time.ptr, start_ms=plan.time.start_ms, end_ms=plan.time.end_ms, devices=len(passes.devices),
+    )  # fmt: skip
+    of_cell = np.repeat(np.arange(len(cells.ptr) - 1), np.diff(cells.ptr))
+    weight = np.where(primary_segments(network)[cells.segment], cells.length_mm, 0)
+    total = np.zeros(len(network.sections), dtype=np.int64)
+    np.add.at(total, of_cell, weight)
+    share = np.full(len(total), standard.measure.full_patrol_share.value)
+    done, _ = coverage.rounds(
+        *coverage.sort_events(of_cell[cell], run, t, cell), weight_mm=weight, target_mm=required_mm(total, share)
+    )
+    rules, set_of = standard.road_rules(), np.array(plan.set_of, dtype=np.int64)
+    daily = np.zeros(len(plan.sets), dtype=np.bool_)
+    for rule, k in zip(plan.rule_of.tolist(), set_of.tolist(), strict=True):
+        if k >= 0:
+            daily[k] = rules[plan.rule_ids[rule]].daily
+    periods = []
+    for w, once in zip(plan.sets, daily, strict=True):
+        pieces = np.column_stack([w.piece_start_ms, w.piece_end_ms])
+        if not once:  # windows of one period follow each other: time runs on through them
+            first = np.flatnonzero(np.diff(w.piece_run, prepend=-1))
+            last = np.append(first[1:], len(pieces)) - 1
+            pieces = np.column_stack([pieces[first, 0], pieces[last, 1]])
+        periods.append(pieces.astype(np.int64))
+    limit = np.array([w.limit_ms for w in plan.sets], dtype=np.int64)
+    return Asked(set_of, tuple(periods), limit, daily, done[:, 0].copy(), done[:, 1].copy())
+
+
+def last_completed(asked: Asked, now_ms: int) -> I8:
+    """Latest completion of each section up to a moment, int64 (K,), -1: none."""
+    last = np.full(len(asked.set_of), -1, dtype=np.int64)
+    seen = asked.completed_ms <= now_ms
+    np.maximum.at(last, asked.section[seen], asked.completed_ms[seen])
+    return last
+
+
+def time_left(asked: Asked, now_ms: int) -> tuple[F8, F8]:
+    """Seconds until each section is overdue (negative: overdue), and the interval, both float64 (K,), at a moment.
+
+    Time starts anew in each duty period. NaN: nothing is asked now. A daily section that is done has infinite time; before it is done it
+    has what is left of the day's duty time, and is overdue once that is over.
+    """
+    left, interval = np.full(len(asked.set_of), np.nan), np.full(len(asked.set_of), np.nan)
+    last = last_completed(asked, now_ms)
+    for k, periods in enumerate(asked.periods):
+        mine = asked.set_of == k
+        interval[mine] = asked.limit_ms[k] / 1000
+        if asked.daily[k]:
+            rest = np.clip(periods[:, 1] - np.maximum(periods[:, 0], now_ms), 0, None).sum() / 1000
+            begun = len(periods) and now_ms >= periods[0, 0]
+            waiting = (rest if rest > 0 else -(now_ms - periods[-1, 1]) / 1000) if begun else np.nan
+            left[mine] = np.where(last[mine] >= 0, np.inf, waiting)
+            continue
+        for start, end in periods.tolist():
+            if start <= now_ms < end:
+                left[mine] = (asked.limit_ms[k] - (now_ms - np.maximum(last[mine], start))) / 1000
+    return left, interval
+
+
+def shown_share(left_s: F8, interval_s: F8, *, step: float = 0.05) -> F8:
+    """Share of the interval that is left, in steps so that few roads change at a time: 0 overdue … 1; NaN stays."""
+    share = np.where(np.isinf(left_s), 1.0, np.clip(left_s / interval_s, 0.0, 1.0))
+    return np.where(np.isnan(left_s), np.nan, np.ceil(share / step - 1e-9) * step).astype(np.float64)
