@@ -106,6 +106,7 @@ def windows_of(view: View, kind: Kind, day: date) -> pd.DataFrame:
         if kind == "roads":
             roads = data.table("sections")[["section_id", "road_id"]].drop_duplicates("section_id")
             frame = pd.DataFrame(frame).merge(pd.DataFrame(roads), on="section_id", how="left")
+            frame["grid_name"] = frame["work_grid_id"].astype(object).map(data.names("work_grids", "grid_id"))
         return base_of(kind, frame)
 
     return view.data.remember(("windows", kind, run.run_id), make, lambda f: 800 * len(f))

@@ -228,7 +228,7 @@ def _with_names(data: RunData, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[
         if column in frame:
             names = data.names(table, key)
             name = f"{column.removesuffix('_id')}_name"
-            frame[name] = frame[column].map(names).fillna("")
+            frame[name] = frame[column].astype(object).map(names).astype(object).fillna("")
             added.append(_RENAMED[name])
     return frame, added
 
