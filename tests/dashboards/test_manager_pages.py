@@ -23,6 +23,13 @@ ACCOUNTS = {
 }  # fmt: skip
 
 
+def patient(url, name):
+    """A signed-in client that waits for a whole export on a busy machine."""
+    client = sign_in(url, name)
+    client.timeout = 90
+    return client
+
+
 @pytest.fixture(scope="module")
 def desk_server(built, settings, tmp_path_factory):
     store = open_store(f"embedded:{tmp_path_factory.mktemp('pages') / 'store'}")
@@ -36,7 +43,7 @@ def desk_server(built, settings, tmp_path_factory):
 
 
 def test_the_exported_table_is_the_one_asked_for(desk_server):
-    client = sign_in(desk_server.url, "manager")
+    client = patient(desk_server.url, "manager")
     answer = client.get(f"/export/table/csv?day={DAY}&level=section&sort=missed&down=1")
     rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert [(r["key"], r["missed"], r["unknown"]) for r in rows] == [("S0", "1", "0"), ("S1", "0", "1")]
@@ -50,8 +57,8 @@ def test_the_exported_table_is_the_one_asked_for(desk_server):
 
 @pytest.mark.parametrize("kind", ["csv", "geojson"])
 def test_a_town_gets_its_own_rows_in_files_too(desk_server, kind):
-    mine = sign_in(desk_server.url, "town-t1").get(f"/export/run/{kind}?day={DAY}").content
-    other = sign_in(desk_server.url, "town-x").get(f"/export/run/{kind}?day={DAY}").content
+    mine = patient(desk_server.url, "town-t1").get(f"/export/run/{kind}?day={DAY}").content
+    other = patient(desk_server.url, "town-x").get(f"/export/run/{kind}?day={DAY}").content
     with zipfile.ZipFile(io.BytesIO(mine)) as a, zipfile.ZipFile(io.BytesIO(other)) as b:
         own = b"".join(a.read(n) for n in a.namelist()).decode()
         foreign = b"".join(b.read(n) for n in b.namelist()).decode()
@@ -61,10 +68,10 @@ def test_a_town_gets_its_own_rows_in_files_too(desk_server, kind):
 
 
 def test_who_may_export(desk_server):
-    planner, command = sign_in(desk_server.url, "planner"), sign_in(desk_server.url, "command")
+    planner, command = patient(desk_server.url, "planner"), patient(desk_server.url, "command")
     assert planner.get(f"/export/table/csv?day={DAY}").status_code == 403
     assert command.get(f"/export/run/csv?day={DAY}").status_code == 403
-    manager = sign_in(desk_server.url, "manager")
+    manager = patient(desk_server.url, "manager")
     assert manager.get("/export/run/csv?day=2026-01-01").status_code == 404
     assert manager.get(f"/export/run/nonsense?day={DAY}").status_code == 404
     pdf = manager.get(f"/export/run/pdf?day={DAY}")
