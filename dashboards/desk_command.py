@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyproj
 import shapely
 
 from gis.crew import build_crew
@@ -50,7 +51,10 @@ class Day:
 
 def millis(times: pd.Series) -> npt.NDArray[np.int64]:
     """UTC times as milliseconds."""
-    return times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
+    stamps: npt.NDArray[np.int64] = (
+        times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
+    )
+    return stamps
 
 
 def passes_of(table: Any, segment_ids: pd.Series, modes: dict[str, str]) -> Passes:
@@ -95,7 +99,7 @@ def _prepare(view: View, day: date) -> Day:
     segments, sections = data.read("segments", day), data.read("sections", day)
     crs = getattr(view.city, "metric_crs", None) or gpd.GeoDataFrame(segments).estimate_utm_crs()
     network = stored_network(segments, sections)
-    tables = {t: data.read(t, day) for t in ROSTER}
+    tables: dict[str, Any] = {t: data.read(t, day) for t in ROSTER}
     crew = build_crew(day, view.zone, view.standard, **tables)
     modes = dict(zip(tables["devices"]["device_id"], tables["devices"]["mode"], strict=True))
     stored = data.passes(day, purpose="command")
@@ -182,9 +186,7 @@ def _hot(view: View, d: Day, day: date, lo: int, hi: int) -> pd.DataFrame:
     outline = outline if len(outline) else areas[areas["kind"] == "town"]
     settings = HotspotSettings()
     crs = getattr(view.city, "metric_crs", None) or part.estimate_utm_crs()
-    cells = make_cells(
-        outline.geometry if len(outline) else part.geometry, crs=gpd.GeoSeries([], crs=crs).crs, cell_m=settings.cell_m
-    )
+    cells = make_cells(outline.geometry if len(outline) else part.geometry, crs=pyproj.CRS(crs), cell_m=settings.cell_m)
     points = part.geometry.to_crs(crs)
     group = pd.DataFrame({"x": points.x.to_numpy(), "y": points.y.to_numpy()})
     table = _one_table(group, cells, settings, period="day", starts=pd.Timestamp(day), category="all")

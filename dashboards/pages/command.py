@@ -14,7 +14,17 @@ from dash import Input, Output, State, dcc, html
 
 from dashboards.auth.principal import forbidden
 from dashboards.desk_command import SPANS, day_of, hot_cells, last_fixes, on_duty_count, rounds_done, waiting
-from dashboards.maps import Live, class_style, layer, map_view, points, ramp_style, symbology_codes, symbology_style
+from dashboards.maps import (
+    Live,
+    RampStop,
+    class_style,
+    layer,
+    map_view,
+    points,
+    ramp_style,
+    symbology_codes,
+    symbology_style,
+)
 from dashboards.pages import Page
 from dashboards.shell import card, kpi, notice, page_head
 from dashboards.streams import Frame
@@ -146,7 +156,7 @@ def layout(view: View) -> Component:
     if day is None:
         return notice(t("command.title"), t("command.none"))
     colours = ("#b2182b", "#ef8a62", "#fddbc7", "#67a9cf", "#2166ac")
-    stops = [{"value": v, "colour": c} for v, c in zip((0, 10, 30, 60, 100), colours, strict=True)]
+    stops: list[RampStop] = [{"value": v, "colour": c} for v, c in zip((0, 10, 30, 60, 100), colours, strict=True)]
     stops[0]["label"], stops[-1]["label"] = t("command.overdue"), t("command.fresh")
     density = ramp_style([{"value": 0, "colour": "#ffffcc"}, {"value": 50, "colour": "#253494"}], unit="/km²")
     layers = [
