@@ -1,10 +1,10 @@
 """Which map: ours (MapLibre feature state), dash-leaflet, plotly Scattermap, at 10,000 and 50,000 segments in a real Chromium.
 
 `python benchmarks/maps.py` prints the table of docs/performance-maps.md; `--write` puts it there. Needs Chromium (XUNCHA_CHROMIUM) and
-dash-leaflet. For each: time from opening the page to a drawn map; time from handing over a new state of every segment until two frames later
-(ours, leaflet) or the map's idle event (plotly); frames a second while a state with 2 % changed comes once a second for 8 s; bytes that such
-a state needs on the wire. Ours runs whole: store, scope, geometry endpoint, live stream, content security policy; the others get their data
-in the page.
+dash-leaflet. For each: time from opening the page to a drawn map; time from handing over a new state of every segment until two frames
+later (ours, leaflet) or the map's idle event (plotly); frames a second while a state with 2 % changed comes once a second for 8 s; bytes
+that such a state needs on the wire. Ours runs whole: store, scope, geometry endpoint, live stream, content security policy; the others
+get their data in the page.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def segments(shapes: list[shapely.LineString]) -> gpd.GeoDataFrame:
     ids = [f"s{k}" for k in range(n)]
     fixed: dict[str, Any] = {
         "segment_id": ids, "section_id": ids, "road_id": ids, "road_name": [f"第{k}路" for k in range(n)], "policy_class": "branch",
-        "rule_id": "road.branch", "patrollable": True, "length_mm": 100_000, "measure_from_mm": 0, "measure_to_mm": 100_000, "u": "u", "v": "v",
+        "rule_id": "road.branch", "patrollable": True, "length_mm": 100_000, "measure_from_mm": 0, "measure_to_mm": 100_000, "u": "u",
+        "v": "v",
         "oneway": 0, "bridge": False, "tunnel": False, "level": 0, "geometry": shapes,
     }  # fmt: skip
     columns = {c.name: fixed.get(c.name) for c in TABLES["segments"].columns}

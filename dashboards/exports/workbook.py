@@ -29,6 +29,21 @@ SHARES = ("达标率", "占比", "比例", "进度", "匹配率", "Rate", "Share
 WIDEST = 46
 
 
+# Long tables of which a person prints only what calls for something; all rows are in the CSV.
+PRINTED = {
+    "hotspots": ("hotspot", ("hot_99", "hot_95", "hot_90", "cold_90", "cold_95", "cold_99")),
+    "clocks": ("outcome", ("late", "overdue")),
+}
+
+
+def _printed(view: View) -> View:
+    """The rows of a view that stand in the workbook."""
+    if view.name not in PRINTED:
+        return view
+    column, wanted = PRINTED[view.name]
+    return View(view.name, view.zh, view.en, view.columns, view.frame[view.frame[column].isin(wanted)])
+
+
 def write_workbook(
     path: Path, views: Mapping[str, View], summary: Mapping[str, Any], *, lang: str, time_zone: str
 ) -> Path:
@@ -54,8 +69,9 @@ def write_workbook(
     with xlsxwriter.Workbook(str(path), options) as book:
         book.set_properties({"title": f"{summary['city']} {summary['day']}", "comments": f"run {summary['run_id']}"})
         formats = _formats(book)
-        shown = [views[n] for n in SHEETS if n in views and len(views[n].frame)]
-        empty = [views[n] for n in SHEETS if n in views and not len(views[n].frame)]
+        printed = [_printed(views[n]) for n in SHEETS if n in views]
+        shown = [v for v in printed if len(v.frame)]
+        empty = [v for v in printed if not len(v.frame)]
         _cover(book, formats, summary, shown, empty, lang=lang)
         for view in shown:
             _sheet(
@@ -131,7 +147,7 @@ def _cover(
     zh = lang == "zh"
     sheet = book.add_worksheet("封面" if zh else "Cover")
     sheet.hide_gridlines(2)
-    sheet.set_column(0, 0, 26, formats["text"])
+    sheet.set_column(0, 0, 44, formats["text"])
     sheet.set_column(1, 8, 15, formats["text"])
     sheet.write_string(0, 0, f"{summary['city']} {'巡查覆盖核查' if zh else 'patrol coverage audit'}", formats["title"])
     standard = summary["standard"]
@@ -193,7 +209,7 @@ def _sheet_name(view: View, lang: str) -> str:
 
 def _sheet(book: Workbook, formats: dict[str, Format], view: View, *, lang: str, time_zone: str, footer: str) -> None:
     frame = in_words(view, lang=lang, time_zone=time_zone)
-    cut = len(frame) > MOST_ROWS
+    cut = len(frame) > MOST_ROWS or view.name in PRINTED
     frame = frame.head(MOST_ROWS)
     sheet = book.add_worksheet(_sheet_name(view, lang))
     for column, heading in enumerate(frame.columns):
@@ -209,7 +225,9 @@ def _sheet(book: Workbook, formats: dict[str, Format], view: View, *, lang: str,
         sheet.write_string(
             len(frame) + 1,
             0,
-            f"只列前 {MOST_ROWS} 行,全部见 CSV" if lang == "zh" else f"first {MOST_ROWS} rows; all in the CSV",
+            f"只列需要处理的行(最多 {MOST_ROWS} 行),全部见 CSV"
+            if lang == "zh"
+            else f"only rows that call for something, {MOST_ROWS} at most; all are in the CSV",
         )
     _print_set_up(sheet, footer=footer)
 
