@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dashboards.context import View
 
 ROSTER = ("persons", "devices", "assignments", "responsibilities", "exceptions")
+MODES = {"foot": Mode.FOOT, "ebike": Mode.EBIKE, "vehicle": Mode.VEHICLE}
 SPANS = {"hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
 HOTSPOT_STEP_MS = 300_000  # hotspots of a moving span are counted anew every five minutes
 
@@ -63,7 +64,6 @@ def passes_of(table: Any, segment_ids: pd.Series, modes: dict[str, str]) -> Pass
     row = pd.Index(segment_ids).get_indexer(pd.Index(frame["segment_id"]))
     devices = tuple(sorted(set(frame["device_id"])))
     place = {d: i for i, d in enumerate(devices)}
-    names = {"foot": Mode.FOOT, "ebike": Mode.EBIKE, "vehicle": Mode.VEHICLE}
     arrays = {
         c: frame[c].to_numpy()
         for c in ("from_mm", "to_mm", "enter_ms", "leave_ms", "track_ix", "first_fix_ms", "last_fix_ms", "seen")
@@ -71,7 +71,7 @@ def passes_of(table: Any, segment_ids: pd.Series, modes: dict[str, str]) -> Pass
     return Passes(
         segment_ix=row.astype(np.int32), device_ix=np.array([place[d] for d in frame["device_id"]], dtype=np.int32),
         confidence=frame["confidence"].to_numpy(np.float32), devices=devices,
-        mode=np.array([names.get(modes.get(d, "foot"), Mode.FOOT) for d in devices], dtype=np.int8), **arrays,
+        mode=np.array([MODES.get(modes.get(d, "foot"), Mode.FOOT) for d in devices], dtype=np.int8), **arrays,
     )  # fmt: skip
 
 
@@ -102,6 +102,8 @@ def _prepare(view: View, day: date) -> Day:
     tables: dict[str, Any] = {t: data.read(t, day) for t in ROSTER}
     crew = build_crew(day, view.zone, view.standard, **tables)
     modes = dict(zip(tables["devices"]["device_id"], tables["devices"]["mode"], strict=True))
+    carried = tables["assignments"].dropna(subset=["mode"])  # what a device is carried on goes before what it is
+    modes |= {d: m for d, m in zip(carried["device_id"], carried["mode"], strict=True) if m in MODES}
     stored = data.passes(day, purpose="command")
     asked = asked_of(
         network, passes_of(stored, network.segments["segment_id"], modes), crew, view.standard, day, view.zone
