@@ -1,7 +1,5 @@
 """What a figure rests on: `/explain?day=&section=[&rule=][&window=]` and `/explain?day=&grid=`, from the rule's sentence to the fixes."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

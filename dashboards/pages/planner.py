@@ -144,7 +144,9 @@ def controls(view: View, choice: Choice) -> Component:
         [(u, t(f"planner.under_{u}") if u in {"none", "scene"} else MEASURES[u].layer.title(view.lang)) for u in UNDER]
     )
     compare = _options([(c, t(f"planner.compare_{c}")) for c in COMPARES])
-    scenes = _options([("", t("planner.scene_latest")), *((s, s) for s in scenes_of(view, day)["scene_id"].astype(str))])
+    scenes = _options(
+        [("", t("planner.scene_latest")), *((s, s) for s in scenes_of(view, day)["scene_id"].astype(str))]
+    )
     periods = _options([(p, word(p, view.lang)) for p in ("day", "week", "month")])
     categories = _options([("all", t("planner.category_all")), *((c, c) for c in _categories(view, day))])
     counts = _options([(str(n), str(n)) for n in (1, 3, 5, 10, 20, 50)])
