@@ -14,10 +14,15 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import hypothesis
 import psycopg
 import pytest
 
 from layers.store import open_store
+
+# No timing in a test: a busy machine must not fail it.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 REQUIRE_ALL = os.environ.get("XUNCHA_REQUIRE_ALL") == "1"
 _numbers = itertools.count()
