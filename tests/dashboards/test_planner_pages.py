@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 from conftest import SIZES
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from town import CITY, DAY
 
 from dashboards.app import create_desk
@@ -90,11 +91,19 @@ def test_from_the_map_to_the_clause(visitor):
     v.map_drawn("planner-map")
     assert v.page.locator(".planner-kpis .kpi").count() == 5
     box = v.page.locator("#planner-map").bounding_box()
-    for step in range(10, int(box["height"]), 8):  # the streets run from west to east: down the map until one is hit
-        v.page.mouse.click(box["x"] + 0.55 * box["width"], box["y"] + step)
-        v.page.wait_for_timeout(120)
-        if v.page.locator("#planner-detail blockquote").count():
+    canvas = v.page.locator("#planner-map canvas").first
+    for step in range(10, int(box["height"]), 6):  # the streets run from west to east: down the map until one is hit
+        x, y = box["x"] + 0.55 * box["width"], box["y"] + step
+        v.page.mouse.move(x, y)
+        v.page.wait_for_timeout(60)
+        if "pointer" not in (canvas.get_attribute("style") or ""):
+            continue
+        v.page.mouse.click(x, y)
+        try:
+            v.page.wait_for_selector("#planner-detail blockquote", timeout=4000)
             break
+        except PlaywrightTimeout:
+            continue
     assert "三(" in v.page.locator("#planner-detail blockquote").first.inner_text()
     assert "/explain?" in v.page.locator("#planner-detail a.button").get_attribute("href")
     words = "人员"
