@@ -17,8 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -27,13 +29,16 @@ import pyproj
 from road_data import data_root
 
 from etl.load import load_city
-from etl.pipeline import audit_days
+from etl.pipeline import Work, audit_days
 from etl.sample.write import write_sample_county
 from gis.network import RoadGraph, network_from_tables
 from gis.simulate import random_patrols
 from layers.city import load_city_file
 from layers.store import open_store
 from layers.store.base import SourceRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DAY = date(2026, 3, 18)
 OPENS_MS = int(pd.Timestamp("2026-03-18T08:30+08:00").timestamp() * 1000)
@@ -65,6 +70,25 @@ def positions(graph: RoadGraph, count: int) -> pa.Table:
     return pa.table({"device_id": names, "t_ms": t, "arrived_ms": t, "lon": lon, "lat": lat})
 
 
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def watch_stages() -> dict[str, float]:
+    """Peak memory of the process at the end of each stage of the audits to come."""
+    peaks: dict[str, float] = {}
+    plain = Work.stage
+
+    @contextmanager
+    def stage(self: Work, name: str) -> Iterator[None]:
+        with plain(self, name):
+            yield
+        peaks[f"{name}_mib"] = peak_mib()
+
+    Work.stage = stage  # type: ignore[method-assign]
+    return peaks
+
+
 def measure(count: int) -> dict[str, object]:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory(prefix="xuncha-bench-") as folder:
@@ -82,12 +106,13 @@ def measure(count: int) -> dict[str, object]:
             store.read("segments", edition), store.read("sections", edition), metric_crs=32650
         )
         table = positions(network.graph, count)
-        base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        base = peak_mib()
         began = time.perf_counter()
         store.positions.load([table], SourceRecord("bench", "positions", "bench", "0" * 64, table.num_rows), EMPTY)
         load_s = time.perf_counter() - began
         rows = table.num_rows
         del table
+        peaks = watch_stages()
         wall, cpu = time.perf_counter(), time.process_time()
         run = audit_days(city, store, [DAY])[0]
         found = {
@@ -98,7 +123,7 @@ def measure(count: int) -> dict[str, object]:
             **dict(run.seconds),
             "passes": store.passes(run.run_id).num_rows,
             "base_mib": base,
-            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            **peaks,
         }
         store.close()
         return found
