@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 BEAT_S = 4.0
 MAX_KEYS = 256
+SESSION_S = 3.0  # how long a stream trusts that its session lives
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,43 +56,54 @@ def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda o: o.to_plotly_json())
 
 
-class Sent:
-    """What one connection has been told, so that it is told only what changed."""
+def change(before: Frame | None, after: Frame) -> dict[str, Any]:
+    """What to tell a connection that was told `before` (None: nothing yet); empty where nothing changed."""
+    old = before or Frame()
+    maps: dict[str, list[dict[str, Any]]] = {}
+    for (map_id, layer), values in after.values.items():
+        known = old.values.get((map_id, layer))
+        whole = known is None or len(known) != len(values)
+        update = full_values(layer, values) if whole or known is None else difference(layer, known, values)
+        if update:
+            maps.setdefault(map_id, []).append(update)
+    for map_id, updates in after.updates.items():
+        texts = {u["layer"]: _dumps(u) for u in old.updates.get(map_id, ())}
+        fresh = [u for u in updates if texts.get(u["layer"]) != _dumps(u)]
+        if fresh:
+            maps.setdefault(map_id, []).extend(fresh)
+    props: dict[str, dict[str, Any]] = {}
+    for component, given in after.props.items():
+        had = old.props.get(component, {})
+        changed = {k: v for k, v in given.items() if k not in had or _dumps(had[k]) != _dumps(v)}
+        if changed:
+            props[component] = changed
+    message: dict[str, Any] = ({"maps": maps} if maps else {}) | ({"props": props} if props else {})
+    if after.data is not None and (old.data is None or _dumps(old.data) != _dumps(after.data)):
+        message["data"] = after.data
+    return message
 
-    def __init__(self) -> None:
-        self._values: dict[tuple[str, str], npt.NDArray[np.floating[Any]]] = {}
-        self._texts: dict[tuple[str, ...], str] = {}
 
-    def _new(self, key: tuple[str, ...], value: Any) -> bool:
-        text = _dumps(value)
-        if self._texts.get(key) == text:
-            return False
-        self._texts[key] = text
-        return True
+class Moment:
+    """A frame that visitors share, and what those who were told an earlier one are to be told, worked out once for all of them."""
 
-    def message(self, frame: Frame) -> dict[str, Any]:
-        """What to send for a frame; empty where nothing changed."""
-        maps: dict[str, list[dict[str, Any]]] = {}
-        for (map_id, layer), values in frame.values.items():
-            before = self._values.get((map_id, layer))
-            whole = before is None or len(before) != len(values)
-            update = full_values(layer, values) if whole or before is None else difference(layer, before, values)
-            self._values[map_id, layer] = values
-            if update:
-                maps.setdefault(map_id, []).append(update)
-        for map_id, updates in frame.updates.items():
-            fresh = [u for u in updates if self._new(("map", map_id, u["layer"]), u)]
-            if fresh:
-                maps.setdefault(map_id, []).extend(fresh)
-        props: dict[str, dict[str, Any]] = {}
-        for component, given in frame.props.items():
-            changed = {k: v for k, v in given.items() if self._new(("prop", component, k), v)}
-            if changed:
-                props[component] = changed
-        message: dict[str, Any] = ({"maps": maps} if maps else {}) | ({"props": props} if props else {})
-        if frame.data is not None and self._new(("data",), frame.data):
-            message["data"] = frame.data
-        return message
+    __slots__ = ("_told", "at_s", "frame")
+
+    def __init__(self, frame: Frame, at_s: float) -> None:
+        self.frame = frame
+        self.at_s = at_s
+        self._told: list[tuple[Frame | None, str]] = []
+
+    def told(self, before: Frame | None) -> str:
+        """The message as JSON for a connection that was told `before`; empty where nothing changed."""
+        if before is self.frame:
+            return ""
+        for known, text in self._told:
+            if known is before:
+                return text
+        message = change(before, self.frame)
+        text = _dumps(message) if message else ""
+        self._told.append((before, text))
+        return text
 
 
 class Streams:
@@ -100,7 +112,7 @@ class Streams:
     def __init__(self, *, interval_s: float) -> None:
         self.interval_s = interval_s
         self._producers: dict[str, Producer] = {}
-        self._moments: dict[tuple[Any, ...], tuple[float, Frame]] = {}
+        self._moments: dict[tuple[Any, ...], Moment] = {}
         self._locks: dict[tuple[Any, ...], threading.Lock] = {}
         self._guard = threading.Lock()
 
@@ -112,41 +124,57 @@ class Streams:
         """Whether there is such a stream."""
         return name in self._producers
 
-    def moment(self, view: View, name: str, params: Mapping[str, str]) -> Frame:
-        """The current frame, computed at most once an interval for everyone who may share it."""
-        key = (name, view.principal.role, str(view.principal.scope), view.lang, tuple(sorted(params.items())))
+    def _fresh(self, key: tuple[Any, ...]) -> Moment | None:
+        known = self._moments.get(key)
+        return known if known and time.monotonic() - known.at_s < self.interval_s * 0.9 else None
+
+    @staticmethod
+    def _key(view: View, name: str, params: Mapping[str, str]) -> tuple[Any, ...]:
+        return (name, view.principal.role, str(view.principal.scope), view.lang, tuple(sorted(params.items())))
+
+    def moment(self, view: View, name: str, params: Mapping[str, str]) -> Moment:
+        """The current moment, computed at most once an interval for everyone who may share it."""
+        key = self._key(view, name, params)
         with self._guard:
             if len(self._locks) > MAX_KEYS:
                 self._locks.clear()
                 self._moments.clear()
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
-            known = self._moments.get(key)
-            if known and time.monotonic() - known[0] < self.interval_s * 0.9:
-                return known[1]
-            frame = self._producers[name](view, params)
-            self._moments[key] = (time.monotonic(), frame)
-            return frame
+            known = self._fresh(key)
+            if known is not None:
+                return known
+            made = Moment(self._producers[name](view, params), time.monotonic())
+            self._moments[key] = made
+            return made
+
+    async def _now(self, view: View, name: str, params: Mapping[str, str]) -> Moment:
+        """The moment; a thread is used only by whoever has to compute it or to wait for it."""
+        return self._fresh(self._key(view, name, params)) or await run_sync(self.moment, view, name, params)
 
     async def listen(self, desk: Desk, visit: Visit, name: str, params: Mapping[str, str]) -> AsyncIterator[str]:
         """Server-sent events for one visitor: `state` when something changed, `beat` in silence; ends when the session does."""
-        sent, spoke = Sent(), 0.0
+        last, spoke, asked = None, 0.0, -SESSION_S
         log = structlog.get_logger("xuncha.stream")
+        view: View | None = None
         while True:
             began = time.monotonic()
-            session = visit.session
-            principal = await run_sync(desk.sessions.alive, session, desk.accounts) if session else None
-            if principal is None:
-                return
+            if view is None or began - asked >= SESSION_S:
+                session = visit.session
+                principal = await run_sync(desk.sessions.alive, session, desk.accounts) if session else None
+                if principal is None:
+                    return
+                view, asked = desk.view_of(principal, visit.lang), began
             try:
-                frame = await run_sync(self.moment, desk.view_of(principal, visit.lang), name, params)
+                moment = await self._now(view, name, params)
             except XunchaError as error:
                 log.warning("stream", name=name, error=str(error))
-                frame = Frame(data={"error": error.render(visit.lang)})
-            message = sent.message(frame)
-            if message:
+                moment = Moment(Frame(data={"error": error.render(visit.lang)}), began)
+            text = moment.told(last)
+            last = moment.frame
+            if text:
                 spoke = began
-                yield f"event: state\ndata: {_dumps(message)}\n\n"
+                yield f"event: state\ndata: {text}\n\n"
             elif began - spoke >= BEAT_S:
                 spoke = began
                 yield "event: beat\ndata: 1\n\n"
