@@ -150,7 +150,8 @@ class Streams:
 
     async def _now(self, view: View, name: str, params: Mapping[str, str]) -> Moment:
         """The moment; a thread is used only by whoever has to compute it or to wait for it."""
-        return self._fresh(self._key(view, name, params)) or await run_sync(self.moment, view, name, params)
+        known = self._fresh(self._key(view, name, params))
+        return known if known is not None else await run_sync(self.moment, view, name, params)
 
     async def listen(self, desk: Desk, visit: Visit, name: str, params: Mapping[str, str]) -> AsyncIterator[str]:
         """Server-sent events for one visitor: `state` when something changed, `beat` in silence; ends when the session does."""
