@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 T = TypeVar("T")
+BRIEF_S = 1.0
+MANY = 10_000
 
 
 class Cache:
@@ -21,6 +24,7 @@ class Cache:
         self._values: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._lock = threading.Lock()
         self._making: dict[Hashable, threading.Lock] = {}
+        self._brief: dict[Hashable, tuple[float, object]] = {}
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
         """The value of a key, made once even when many ask at the same time."""
@@ -35,6 +39,18 @@ class Cache:
                     return cast("T", self._values[key][0])
             value = make()
             self._keep(key, value, size(value))
+        return value
+
+    def brief(self, key: Hashable, make: Callable[[], T], *, seconds: float = BRIEF_S) -> T:
+        """A small value that may change, asked for again only after some time: which run of a day is the current one."""
+        known = self._brief.get(key)
+        now = time.monotonic()
+        if known is not None and now - known[0] < seconds:
+            return cast("T", known[1])
+        value = make()
+        if len(self._brief) > MANY:
+            self._brief.clear()
+        self._brief[key] = (now, value)
         return value
 
     def _keep(self, key: Hashable, value: object, size: int) -> None:

@@ -269,11 +269,10 @@ def totals(base: pd.DataFrame, choice: Choice, standard: Standard) -> dict[str, 
     return out
 
 
-def trend(bases: Mapping[Any, pd.DataFrame], choice: Choice, standard: Standard) -> pd.DataFrame:
-    """One row a day: day, counts and rate bounds of the choice's path and rule."""
+def trend(figures_of_days: Mapping[Any, dict[str, Any]]) -> pd.DataFrame:
+    """One row a day: day, counts and rate bounds, from the totals of each day (`totals`)."""
     rows = []
-    for day, base in bases.items():
-        figures = totals(base, choice, standard) if len(base) else {"entitled": None, "responsible": None}
+    for day, figures in figures_of_days.items():
         if figures["entitled"]:
             responsible = figures["responsible"] or {}
             rows.append({"day": day, **figures["entitled"], "rate_low_responsible": responsible.get("rate_low")})

@@ -54,12 +54,12 @@ class ScopedStore:
     # --- days, editions, runs ---
     def days(self) -> list[date]:
         """Days that have a current run, ascending."""
-        return self._store.run_days()
+        return list(self._cache.brief(("days",), self._store.run_days))
 
     def run(self, day: date, run_id: str | None = None) -> Run | None:
         """The current run of a day, or a named one."""
         if run_id is None:
-            return self._store.current_run(day)
+            return self._cache.brief(("run", day), lambda: self._store.current_run(day))
         return next((r for r in self._store.runs(day) if r.run_id == run_id), None)
 
     def runs(self, day: date | None = None) -> list[Run]:
@@ -68,11 +68,16 @@ class ScopedStore:
 
     def edition_id(self, table: str, day: date) -> str | None:
         """The edition that the day's run used, or the one in force."""
-        run = self._store.current_run(day)
+        run = self.run(day)
         if run and table in run.editions:
             return run.editions[table]
-        edition = self._store.edition_at(table, day)
+        edition = self._cache.brief(("edition", table, day), lambda: self._store.edition_at(table, day))
         return edition.edition_id if edition else None
+
+    def basis(self, days: Sequence[date]) -> Hashable:
+        """Changes whenever a table of these days does: for keys of what is derived from several of them (`remember`)."""
+        editions = self._cache.brief(("editions",), lambda: tuple(e.edition_id for e in self._store.editions()))
+        return (tuple(r.run_id if r else str(d) for d in days for r in [self.run(d)]), hash(editions))
 
     # --- tables ---
     def read(self, table: str, day: date, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:

@@ -40,9 +40,27 @@ TREND_DAYS = 42
 
 def table_of(view: View, day: date, choice: Choice) -> Table:
     """The table of a choice as this visitor may see it; page and exports both come from here."""
-    grids = view.data.read("work_grids", day)
-    names = dict(zip(grids["grid_id"].astype(str), grids["name"].fillna("").astype(str), strict=True))
-    return audit_table(windows_of(view, choice.kind, day), choice, view.standard, names=names, lang=view.lang)
+
+    def make() -> Table:
+        grids = view.data.read("work_grids", day)
+        names = dict(zip(grids["grid_id"].astype(str), grids["name"].fillna("").astype(str), strict=True))
+        return audit_table(windows_of(view, choice.kind, day), choice, view.standard, names=names, lang=view.lang)
+
+    run = view.data.run(day)
+    asked = tuple(sorted(choice.query().items()))
+    key = ("audit-table", run.run_id if run else str(day), view.data.edition_id("work_grids", day), asked, view.lang)
+    return view.data.remember(key, make, lambda table: 1000 + 800 * len(table.frame))
+
+
+def figures_of(view: View, day: date, choice: Choice) -> dict[str, Any]:
+    """The totals of a choice on a day, remembered: the trend asks for those of many days."""
+    run = view.data.run(day)
+    if run is None:
+        return {"entitled": None, "responsible": None}
+    key = ("audit-totals", run.run_id, choice.kind, choice.rule, tuple(sorted(choice.path.items())))
+    return view.data.remember(
+        key, lambda: totals(windows_of(view, choice.kind, day), choice, view.standard), lambda _: 4000
+    )
 
 
 def _do(do: str, key: str, text: str, *, pressed: bool | None = None, **props: Any) -> Component:
@@ -120,19 +138,16 @@ def _filters(view: View, choice: Choice) -> Component:
 
 
 def _page(view: View, day: date, choice: Choice, start: int) -> list[Any]:
-    """Everything that depends on the choice: controls, figures, table, trend, exports, what may be confirmed."""
+    """Everything that depends on the choice: controls, figures, table, exports, what may be confirmed."""
     base = windows_of(view, choice.kind, day)
     table = table_of(view, day, choice)
-    figures = totals(base, choice, view.standard)
-    days = view.data.days()[-TREND_DAYS:]
-    course = trend({d: windows_of(view, choice.kind, d) for d in days}, choice, view.standard)
+    figures = figures_of(view, day, choice)
     into = NEXT[choice.kind].get(choice.level) is not None
     names = crumb_names(base, choice)
     return [
         _controls(view, choice, names),
         figures_row(view, choice, figures),
         table_part(view, day, choice, table, start=start, into=into, button=_do),
-        trend_part(view, day, course),
         export_links(view, day, choice),
         confirmed(view, day, choice, figures, names),
     ]
@@ -147,7 +162,7 @@ def layout(view: View) -> Component:
             [page_head(head, view.t("manager.lead")), notice("", view.t("manager.none"))], className="stack"
         )
     choice = Choice.of(view.query)
-    controls, figures, table, course, exports, confirmation = _page(view, day, choice, 0)
+    controls, figures, table, exports, confirmation = _page(view, day, choice, 0)
     pick_day = dcc.Dropdown(
         id="manager-day", options=[{"label": str(d), "value": str(d)} for d in reversed(view.data.days())], value=str(day), clearable=False,
         style={"minWidth": "150px"},
@@ -155,7 +170,7 @@ def layout(view: View) -> Component:
     tools = [html.Label(view.t("manager.day"), htmlFor="manager-day"), pick_day]
     side = html.Div(
         [
-            card(view.t("manager.trend"), html.Div(course, id="manager-trend")),
+            card(view.t("manager.trend"), html.Div(id="manager-trend")),
             card(view.t("manager.confirm"), html.Div(confirmation, id="manager-confirmed"),
                  html.Button(view.t("manager.confirm_button"), id="manager-confirm", className="button", n_clicks=0)),
             html.Div(exports, id="manager-exports", className="stack"),
@@ -239,7 +254,6 @@ def register(app: dash.Dash, desk: Desk) -> None:
         Output("manager-controls", "children"),
         Output("manager-figures", "children"),
         Output("manager-table", "children"),
-        Output("manager-trend", "children"),
         Output("manager-exports", "children"),
         Output("manager-confirmed", "children"),
         Input("manager-choice", "data"),
@@ -248,7 +262,7 @@ def register(app: dash.Dash, desk: Desk) -> None:
     def show(state: dict[str, Any]) -> Any:
         view = desk.view(roles=ROLES)
         day = _day(view, state["day"])
-        return (dash.no_update,) * 6 if day is None else _page(view, day, Choice.of(state["query"]), state["start"])
+        return (dash.no_update,) * 5 if day is None else _page(view, day, Choice.of(state["query"]), state["start"])
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("manager-confirmed", "children", allow_duplicate=True),
@@ -265,7 +279,7 @@ def register(app: dash.Dash, desk: Desk) -> None:
             return dash.no_update
         choice = Choice.of(state["query"])
         base = windows_of(view, choice.kind, day)
-        figures = totals(base, choice, view.standard)
+        figures = figures_of(view, day, choice)
         try:
             view.data.confirm(confirmation_of(view, day, choice, figures))
         except ForbiddenError as error:
@@ -273,7 +287,22 @@ def register(app: dash.Dash, desk: Desk) -> None:
         done = html.P(view.t("manager.confirm_done"), className="note", role="status")
         return [*confirmed(view, day, choice, figures, crumb_names(base, choice)), done]
 
+    _add_trend(app, desk)
     app.clientside_callback(REPLACE_ADDRESS, Output("manager-address", "data"), Input("manager-choice", "data"))
+
+
+def _add_trend(app: dash.Dash, desk: Desk) -> None:
+    """The trend comes after the page: it counts many days."""
+
+    @app.callback(Output("manager-trend", "children"), Input("manager-choice", "data"))  # type: ignore[untyped-decorator]
+    def course(state: dict[str, Any]) -> Any:
+        view = desk.view(roles=ROLES)
+        day = _day(view, state["day"])
+        if day is None:
+            return dash.no_update
+        choice = Choice.of(state["query"])
+        days = view.data.days()[-TREND_DAYS:]
+        return trend_part(view, day, trend({d: figures_of(view, d, choice) for d in days}))
 
 
 def address(day: date, choice: Choice) -> str:

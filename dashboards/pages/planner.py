@@ -211,7 +211,13 @@ def hint(view: View, choice: Choice) -> str:
 
 
 def picture(view: View, choice: Choice) -> dict[str, Any]:
-    """All that a choice changes on the page."""
+    """All that a choice changes on the page, remembered while the data of its days stay as they are."""
+    days = sorted({*choice.first, *choice.second})
+    key = ("planner", choice, view.lang, view.principal.role, view.data.basis(days))
+    return view.data.remember(key, lambda: _picture(view, choice), lambda _: 400_000)
+
+
+def _picture(view: View, choice: Choice) -> dict[str, Any]:
     one, two = draw(view, choice)
     return {
         "layers": one.layers, "state": one.states, "layers_b": two.layers, "state_b": two.states,
@@ -267,7 +273,7 @@ def register(app: dash.Dash, desk: Desk) -> None:
         "fields": {name: Output(f"planner-{name}-field", "className") for name in (*OF_GROUP, "from2")},
     }  # fmt: skip
 
-    @app.callback(output=outputs, inputs={"values": inputs})  # type: ignore[untyped-decorator]
+    @app.callback(output=outputs, inputs={"values": inputs}, prevent_initial_call=True)  # type: ignore[untyped-decorator]
     def redraw(values: dict[str, Any]) -> dict[str, Any]:
         view = desk.view(roles=ROLES)
         return picture(view, choice_from(said_of(values), view.data.days()))

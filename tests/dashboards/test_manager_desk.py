@@ -101,11 +101,8 @@ def test_two_persons_of_a_window_each_answer_for_it(base, standard):
 
 
 def test_a_trend_has_a_row_a_day(base, standard):
-    rows = trend(
-        {date(2026, 3, 17): base.iloc[:1], date(2026, 3, 18): base, date(2026, 3, 19): base.iloc[:0]},
-        Choice(),
-        standard,
-    )
+    days = {date(2026, 3, 17): base.iloc[:1], date(2026, 3, 18): base, date(2026, 3, 19): base.iloc[:0]}
+    rows = trend({d: totals(part, Choice(), standard) for d, part in days.items()})
     assert rows["windows"].tolist() == [1, 4]
     assert rows["rate_low"].tolist() == pytest.approx([1.0, 1 / 3])
 
