@@ -322,11 +322,12 @@ def _between(
                 states.pair[i, a, b] = cost
             if cost >= states.score[i, b]:
                 continue
-            if s >= 0 and not turned and d > 0:  # a path that comes back through the segment left is a turn too
-                behind = states.node_u[j, a] if way_out else states.node_v[j, a]
+            came = s if s >= 0 else label
+            if came >= 0 and not turned and d > 0:  # a path that comes back through the segment left is a turn too
+                behind = plan.seg_u[came] + plan.seg_v[came] - source
                 other = _length(table, work, searched, source, behind)
                 rest = _length(table, work, False, behind, target)
-                if other != FAR and rest != FAR and d >= np.int64(other) + rest and other == plan.length_mm[s]:
+                if other != FAR and rest != FAR and d >= np.int64(other) + rest and other == plan.length_mm[came]:
                     cost += turn
                     if cost >= states.score[i, b]:
                         continue

@@ -45,7 +45,7 @@ class MatchSettings:
     beta_share: float = 0.0
     short: float = 0.0
     huber: float = 3.0
-    uturn_m: float = 60.0
+    uturn_m: float = 10.0
     back_m: float = 30.0
     speed_mps: tuple[float, float, float] = (6.0, 15.0, 40.0)
     table_m: float = 1000.0
