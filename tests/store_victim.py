@@ -1,10 +1,12 @@
-"""Child of the crash tests: does one write on a store and kills itself (SIGKILL) when it comes to the step named on the command line.
+"""Children of the crash tests: each does one write on a store and kills itself (SIGKILL) when it comes to the step named.
 
-Arguments: url, what (positions, table, publish), step ("-" for none). Prints "writing" when it begins, "done" at the end.
+Each line on standard input is a child: url, what (positions, table, publish), step ("-" for none), as JSON; it is forked from this process, so
+that the libraries are imported once. Lines on standard output: "pid N", "writing" when the child begins to write, "done" at its end, "exit N" (negative: its signal).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -12,6 +14,8 @@ from datetime import date
 
 import store_samples as samples
 
+import layers.store.embedded
+import layers.store.postgres  # noqa: F401 (both before any child is made)
 from layers.store import open_store, steps
 from layers.store.base import SourceRecord
 
@@ -41,9 +45,11 @@ def write(store, what):
         store.publish(samples.run("new"), tables, [samples.passes(50_000, seed=4)])
 
 
-def main():
-    url, what, step = sys.argv[1:]
+def say(text):
+    os.write(1, f"{text}\n".encode())
 
+
+def live(url, what, step):
     def die(reached):
         if reached == step:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -51,11 +57,24 @@ def main():
     steps.reached = die
     store = open_store(url)
     store.prepare()
-    sys.stdout.write("writing\n")
-    sys.stdout.flush()
+    say("writing")
     write(store, what)
-    sys.stdout.write("done\n")
+    say("done")
     store.close()
+
+
+def main():
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                live(*json.loads(line))
+                code = 0
+            finally:
+                os._exit(code)
+        say(f"pid {pid}")
+        say(f"exit {os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}")
 
 
 if __name__ == "__main__":

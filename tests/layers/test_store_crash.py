@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -66,12 +68,48 @@ def prepared(url):
     return store
 
 
-def child(url, what, step="-"):
-    root = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "tests")])}
-    return subprocess.Popen(
-        [sys.executable, victim.__file__, url, what, step], stdout=subprocess.PIPE, text=True, env=environment
-    )
+class Children:
+    """Processes to be killed, forked from one that has imported everything (store_victim.py)."""
+
+    def __init__(self):
+        root = Path(__file__).parents[2]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "tests")])}
+        self._mother = subprocess.Popen(
+            [sys.executable, victim.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        self._pid = 0
+
+    def start(self, url, what, step="-"):
+        self._mother.stdin.write(json.dumps([url, what, step]) + "\n")
+        self._mother.stdin.flush()
+        said = [self._mother.stdout.readline(), self._mother.stdout.readline()]
+        said.sort(key=lambda line: line.startswith("pid "))  # mother and child speak at the same time
+        self._pid = int(said[1].removeprefix("pid "))
+        assert said[0] == "writing\n"
+
+    def kill(self):
+        with suppress(ProcessLookupError):  # it may have come to its end
+            os.kill(self._pid, signal.SIGKILL)
+
+    def end(self):
+        """How it ended, and what it said after `writing`."""
+        said = []
+        while not (line := self._mother.stdout.readline()).startswith("exit "):
+            assert line, "the mother process has ended"
+            said.append(line)
+        return int(line.removeprefix("exit ")), said
+
+    def close(self):
+        self._mother.stdin.close()
+        self._mother.wait(timeout=60)
+        self._mother.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def children():
+    made = Children()
+    yield made
+    made.close()
 
 
 def files(url):
@@ -100,15 +138,13 @@ def whole(store, before, what):
 
 
 @pytest.mark.parametrize(("what", "step"), [(w, s) for w, steps in STEPS.items() for s in steps])
-def test_killed_at_a_step(store_url, what, step):
+def test_killed_at_a_step(store_url, children, what, step):
     if step in EMBEDDED_ONLY and not store_url.startswith("embedded:"):
         pytest.skip("this step renames files, which only the embedded store does")
     store = prepared(store_url)
     before, held = state(store), files(store_url)
-    process = child(store_url, what, step)
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == -signal.SIGKILL, said
-    assert said == "writing\n"
+    children.start(store_url, what, step)
+    assert children.end() == (-signal.SIGKILL, [])
     assert state(store) == before
     store.close()
     store = open_store(store_url)  # as after a restart of the machine
@@ -122,17 +158,16 @@ def test_killed_at_a_step(store_url, what, step):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", list(STEPS))
-def test_killed_at_a_random_moment(store_url, what):
+def test_killed_at_a_random_moment(store_url, children, what):
     """Whenever the kill comes, a reader sees the state before or the whole write, and the write can be done again."""
     store = prepared(store_url)
     before = state(store)
     dice, killed = random.Random(7), 0
     for _ in range(4):
-        process = child(store_url, what)
-        assert process.stdout.readline() == "writing\n"
+        children.start(store_url, what)
         time.sleep(dice.uniform(0.0, 0.15))
-        process.kill()
-        process.communicate(timeout=60)
+        children.kill()
+        children.end()
         store.prepare()
         if len(store.manifests()) + len(store.runs()) == len(before["manifests"]) + len(before["runs"]):
             killed += 1
