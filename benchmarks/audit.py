@@ -1,155 +1,257 @@
-"""The whole audit: positions in the embedded store to stored outcomes, stage by stage, at three sizes; each size in a process of its own.
+"""The whole audit beside its peers: the same positions of one day, each in a process of its own, pinned to one core, at three sizes.
 
-`python benchmarks/audit.py` [--sizes 100000 300000 1000000]. Network: central Beijing where XUNCHA_DATA is set, else the sample county.
-Positions: random patrols in vehicles at 5 m/s, a fix every 10 s, noise of 5.7 m on each axis; devices counted as unassigned. Pinned to one
-core; kernels are compiled and the network is derived before the clock starts; the load is told apart. Times are processor time and
-wall time; peak memory is that of the whole process.
+    python benchmarks/audit.py [--sizes 100000,300000,1000000] [--only xuncha,sjoin,…] [--stages]
+
+Network: central Beijing where XUNCHA_DATA is set, else the sample county. Positions: random patrols in vehicles at 5 m/s, a fix every 10 s,
+noise of 5.7 m on each axis; every device counts. The peers answer one question, "which share of each edge was passed in each hour"
+(`audit_peers.py`), by the distance that suits them best; xuncha answers it from the passes that its audit has stored, and its seconds
+are those of the whole audit: stored positions to stored outcomes of every rule. Precision and recall are distinct metres of (edge, hour)
+against the simulator's truth. Compilation, the derivation of the network, indexes of edges and loading are done before the clock starts.
+fastmm: matching alone, without reading the edges out of its results. Seconds are wall time; `cpu` is processor time, the server's included.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
+import itertools
 import json
 import os
 import platform
-import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
-import pandas as pd
+import psycopg
 import pyarrow as pa
-import pyproj
-from road_data import data_root
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from audit_day import DAY, WARMING, by_hour, city_file, load_positions, opened, prepared, read_case, score, write_case
+from audit_peers import PEERS, within_of
+from postgres_server import database, pin, processor_s, server
 
-from etl.load import load_city
-from etl.pipeline import Work, audit_days
-from etl.sample.write import write_sample_county
-from gis.network import RoadGraph, network_from_tables
-from gis.simulate import random_patrols
-from layers.city import load_city_file
-from layers.store import open_store
-from layers.store.base import SourceRecord
+from etl.pipeline import audit_days
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-DAY = date(2026, 3, 18)
-OPENS_MS = int(pd.Timestamp("2026-03-18T08:30+08:00").timestamp() * 1000)
-HOURS = 9.0
-EMPTY = pd.DataFrame({c: pd.Series(dtype=object) for c in ("row", "column", "code", "zh", "en", "raw")})
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def city_file(folder: Path) -> Path:
-    """Roads only, every device counted."""
-    if data_root() is None:
-        return write_sample_county(folder)
-    os.environ["XUNCHA_DATA"] = str(data_root())
-    text = (ROOT / "examples" / "beijing" / "city.toml").read_text(encoding="utf-8")
-    head, _, tail = text.partition("# 由 xuncha grid")
-    path = folder / "city.toml"
-    path.write_text(head + "[counting]" + tail.rpartition("[counting]")[2], encoding="utf-8")
-    return path
-
-
-def positions(graph: RoadGraph, count: int) -> pa.Table:
-    devices = max(1, round(count / (HOURS * 360)))
-    _, seen = random_patrols(
-        graph, devices, HOURS * 3600, 5.0, interval_s=10.0, noise_m=5.7, rng=np.random.default_rng(7)
-    )
-    lon, lat = pyproj.Transformer.from_crs(graph.crs, 4326, always_xy=True).transform(seen.x, seen.y)
-    t = seen.t_ms - int(seen.t_ms.min()) + OPENS_MS
-    names = pa.array(seen.devices, pa.string()).take(pa.array(seen.device_ix))
-    return pa.table({"device_id": names, "t_ms": t, "arrived_ms": t, "lon": lon, "lat": lat})
+MATCHERS = ("fastmm", "xuncha", "xuncha on PostGIS")
+NAMES = (*MATCHERS, *PEERS)
+ON_SERVER = {"xuncha on PostGIS", "postgis"}
+STAGES = ("network", "match", "rules")
+PACKAGES = (
+    "numpy",
+    "numba",
+    "pyarrow",
+    "fastmm",
+    "geopandas",
+    "shapely",
+    "duckdb",
+    "duckdb-extension-spatial",
+    "psycopg",
+)
 
 
 def peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Peak memory of this process (the counter of `resource` would begin with that of the parent)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def watch_stages() -> dict[str, float]:
-    """Peak memory of the process at the end of each stage of the audits to come."""
-    peaks: dict[str, float] = {}
-    plain = Work.stage
-
-    @contextmanager
-    def stage(self: Work, name: str) -> Iterator[None]:
-        with plain(self, name):
-            yield
-        peaks[f"{name}_mib"] = peak_mib()
-
-    Work.stage = stage  # type: ignore[method-assign]
-    return peaks
-
-
-def measure(count: int) -> dict[str, object]:
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+def run_audit(case: Path, base: Path, url: str | None, pid: int | None) -> dict[str, Any]:
+    """The audit of the day, then the question of the peers from its stored passes."""
     with tempfile.TemporaryDirectory(prefix="xuncha-bench-") as folder:
-        city = load_city_file(city_file(Path(folder)))
-        store = open_store(city.store_url, timezone=city.timezone)
-        store.prepare()
-        load_city(
-            city,
-            store,
-            only=[s.name for s in city.sources if s.table not in {"positions", "checkins", "cases", "scenes"}],
-        )
-        audit_days(city, store, [date(2026, 3, 17)])  # derives the network, finds the kernels compiled
-        edition = store.edition_at("segments", DAY).edition_id
-        network = network_from_tables(
-            store.read("segments", edition), store.read("sections", edition), metric_crs=32650
-        )
-        table = positions(network.graph, count)
-        base = peak_mib()
-        began = time.perf_counter()
-        store.positions.load([table], SourceRecord("bench", "positions", "bench", "0" * 64, table.num_rows), EMPTY)
-        load_s = time.perf_counter() - began
-        rows = table.num_rows
-        del table
-        peaks = watch_stages()
-        wall, cpu = time.perf_counter(), time.process_time()
+        place = Path(folder) / "city"
+        shutil.copytree(base, place)
+        city, store = opened(place, url)
+        audit_days(city, store, [WARMING])
+        begun = time.perf_counter()
+        load_positions(store, pq.read_table(case / "positions.parquet"))
+        load_s = time.perf_counter() - begun
+        cpu, begun = time.process_time() + (processor_s(pid) if url else 0.0), time.perf_counter()
         run = audit_days(city, store, [DAY])[0]
-        found = {
-            "positions": rows,
-            "load_s": load_s,
-            "audit_s": time.perf_counter() - wall,
-            "audit_cpu_s": time.process_time() - cpu,
-            **dict(run.seconds),
-            "passes": store.passes(run.run_id).num_rows,
-            "base_mib": base,
-            **peaks,
-        }
+        audit_s = time.perf_counter() - begun
+        cpu = time.process_time() + (processor_s(pid) if url else 0.0) - cpu
+        begun = time.perf_counter()
+        passes = store.passes(run.run_id)
+        seen = passes.filter(pc.field("seen"))
+        got = by_hour(
+            SimpleNamespace(
+                **{n: seen[n].to_numpy() for n in ("segment_ix", "from_mm", "to_mm", "enter_ms", "leave_ms")}
+            )
+        )
+        asked_s = time.perf_counter() - begun
+        peak = peak_mib()
         store.close()
-        return found
+    stages = {n: run.seconds.get(n, 0.0) for n in STAGES}
+    return {"answer_s": audit_s, "cpu_s": cpu, "peak_mib": peak, "load_s": load_s, "asked_s": asked_s, **stages,
+            "passes": passes.num_rows, **score(case, got)}  # fmt: skip
+
+
+def run_fastmm(case: Path) -> dict[str, Any]:
+    """The matching of the same points by fastmm; its table of paths is built before."""
+    import fastmm  # noqa: PLC0415 (each process loads its own tool)
+
+    given = read_case(case)
+    e = given.edges
+    network = fastmm.Network()
+    for s in range(e.segment_count):
+        a, b = e.vert_ptr[s], e.vert_ptr[s + 1]
+        line = list(zip(e.vert_x[a:b].tolist(), e.vert_y[a:b].tolist(), strict=True))
+        if e.seg_oneway[s] >= 0:
+            network.add_edge(2 * s, int(e.seg_u[s]), int(e.seg_v[s]), line)
+        if e.seg_oneway[s] <= 0:
+            network.add_edge(2 * s + 1, int(e.seg_v[s]), int(e.seg_u[s]), line[::-1])
+    network.finalize()
+    with tempfile.TemporaryDirectory() as folder:
+        matcher = fastmm.FastMapMatch(
+            network, fastmm.TransitionMode.SHORTEST, max_distance_between_candidates=600.0, cache_dir=folder
+        )
+    table = pq.read_table(given.positions)
+    d, t, x, y = (table[n].to_numpy() for n in ("device_ix", "t_ms", "x", "y"))
+    ptr = np.searchsorted(d, np.arange(int(d.max()) + 2))
+    tracks = [
+        fastmm.Trajectory.from_xyt_tuples(list(zip(x[a:b].tolist(), y[a:b].tolist(), (t[a:b] / 1000).tolist(), strict=True)))
+        for a, b in itertools.pairwise(ptr)
+    ]  # fmt: skip
+    how = {"max_candidates": 8, "candidate_search_radius": 40.0, "gps_error": 10.0, "reverse_tolerance": 0.0}
+    many = getattr(matcher, "match_many", None)
+    cpu, begun = time.process_time(), time.perf_counter()
+    done = many(tracks, **how) if many else [matcher.match(track, **how) for track in tracks]
+    took = time.perf_counter() - begun
+    assert len(done) == len(tracks)
+    return {"answer_s": took, "cpu_s": time.process_time() - cpu, "peak_mib": peak_mib()}
+
+
+def run_peer(name: str, case: Path, url: str | None) -> dict[str, Any]:
+    """A peer's answer and its score."""
+    more = {"url": url} if name in ON_SERVER else {}
+    got, seconds = PEERS[name](read_case(case), within_of(name), **more)
+    return {**seconds, "peak_mib": peak_mib(), **score(case, got)}
+
+
+def child(given: argparse.Namespace) -> None:
+    """One measurement in this process."""
+    os.sched_setaffinity(0, {given.core})
+    pa.set_cpu_count(1)
+    if given.child == "fastmm":
+        found = run_fastmm(given.case)
+    elif given.child in MATCHERS:
+        found = run_audit(given.case, given.base, given.url, given.pid)
+    else:
+        found = run_peer(given.child, given.case, given.url)
+    print("RESULT " + json.dumps(found))
+
+
+def measure(
+    name: str, case: Path, base: Path, core: int, running: tuple[str, int | None] | None
+) -> dict[str, Any] | str:
+    """A measurement by a fresh process, or why there is none."""
+    command = [sys.executable, __file__, "--child", name, "--case", str(case), "--base", str(base), "--core", str(core)]
+    with ExitStack() as held:
+        if name in ON_SERVER:
+            if running is None:
+                return "no PostgreSQL with PostGIS"
+            url, pid = running
+            template = "bench_base" if name in MATCHERS else None
+            made = held.enter_context(database(url, "bench_one", template=template))
+            pin(pid, core)
+            command += ["--url", made, *(["--pid", str(pid)] if pid else [])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for line in done.stdout.splitlines():
+        if line.startswith("RESULT "):
+            found: dict[str, Any] = json.loads(line[7:])
+            return found
+    return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no result"
+
+
+def versions(running: tuple[str, int | None] | None) -> str:
+    """Date, machine and versions of what is measured."""
+    have = []
+    for n in PACKAGES:
+        try:
+            have.append(f"{n} {importlib.metadata.version(n)}")
+        except importlib.metadata.PackageNotFoundError:
+            have.append(f"{n} absent")
+    if running:
+        with psycopg.connect(running[0]) as conn:
+            row = conn.execute("SELECT current_setting('server_version'), (SELECT default_version FROM pg_available_extensions "
+                               "WHERE name = 'postgis')").fetchone()  # fmt: skip
+            have.append("PostgreSQL {} PostGIS {}".format(*(row or ("?", "?"))))
+    now = datetime.now(tz=UTC).strftime("%Y-%m-%d %H:%M")
+    load = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    return f"{now} UTC, {platform.machine()}, {load}, Python {platform.python_version()}, " + ", ".join(have)
+
+
+def report(name: str, rows: int, found: dict[str, Any] | str, first: dict[str, float]) -> str:
+    """One line of the table."""
+    if isinstance(found, str):
+        return f"| {rows:,} | {name} | {found} |" + " |" * 6
+    took = found["answer_s"]
+    first[name] = took
+    ratio = f"{took / first['xuncha']:.2f}" if "xuncha" in first else ""
+    scores = " | ".join(f"{found[k]:.4f}" if k in found else "–" for k in ("precision", "recall"))
+    asked = f"{found['asked_s']:.2f}" if "asked_s" in found else "–"
+    cpu = "–" if np.isnan(found["cpu_s"]) else f"{found['cpu_s']:.2f}"
+    return f"| {rows:,} | {name} | {took:.2f} | {cpu} | {ratio} | {asked} | {scores} | {found['peak_mib']:,.0f} |"
+
+
+def stages(rows: int, name: str, found: dict[str, Any]) -> str:
+    """Where an audit's time went."""
+    named = sum(found[n] for n in STAGES)
+    parts = " | ".join(f"{found[n]:.2f}" for n in STAGES)
+    return f"| {rows:,} | {name} | {found['load_s']:.2f} | {parts} | {found['answer_s'] - named:.2f} | {found['passes']:,} |"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 300_000, 1_000_000])
-    parser.add_argument("--child", type=int)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="100000,300000,1000000")
+    parser.add_argument(
+        "--only", default=",".join(("xuncha", *(n for n in NAMES if n != "xuncha"))), help="which, in this order"
+    )
+    parser.add_argument("--core", type=int, default=0, help="core to pin to")
+    for hidden, kind in (("--child", str), ("--case", Path), ("--base", Path), ("--url", str), ("--pid", int)):
+        parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        print(json.dumps(measure(given.child)))
+        child(given)
         return
-    rows = []
-    for size in given.sizes:
-        done = subprocess.run(
-            [sys.executable, __file__, "--child", str(size)], capture_output=True, text=True, check=True
+    wanted = [n.strip() for n in given.only.split(",")]
+    with ExitStack() as held:
+        running = held.enter_context(server()) if ON_SERVER & set(wanted) else None
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="xuncha-bench-")))
+        base = folder / "base"
+        city_file(base)
+        city, store = opened(base, None)
+        graph = prepared(city, store)
+        store.close()
+        if running and "xuncha on PostGIS" in wanted:
+            stored = opened(base, held.enter_context(database(running[0], "bench_base")))[1]
+            prepared(city, stored)
+            stored.close()
+        print(versions(running) + f"\n{graph.segment_count:,} segments\n")
+        print(
+            "| positions | what | s | cpu s | × xuncha | question s | precision | recall | peak MiB |\n"
+            + "|---" * 9
+            + "|",
+            flush=True,
         )
-        rows.append(json.loads(done.stdout.splitlines()[-1]))
-    table = pd.DataFrame(rows)
-    today = datetime.now(tz=UTC).date()
-    versions = f"Python {platform.python_version()} numpy {np.__version__} pyarrow {pa.__version__}"
-    print(f"{today} {platform.machine()} {versions} load {os.getloadavg()[0]:.1f}\n")
-    print("| " + " | ".join(table.columns) + " |\n|" + "---|" * len(table.columns))
-    for row in table.itertuples(index=False):
-        print("| " + " | ".join(f"{v:,.2f}" if isinstance(v, float) else f"{v:,}" for v in row) + " |")
+        where = []
+        for size in map(int, given.sizes.split(",")):
+            case, first = folder / f"case-{size}", {}
+            rows = write_case(case, graph, size).num_rows
+            for name in wanted:
+                found = measure(name, case, base, given.core, running)
+                print(report(name, rows, found, first), flush=True)
+                if name in MATCHERS[1:] and not isinstance(found, str):
+                    where.append(stages(rows, name, found))
+    print("\n| positions | what | load | network | match | rules | the rest | passes |\n" + "|---" * 8 + "|")
+    print("\n".join(where))
 
 
 if __name__ == "__main__":
