@@ -40,6 +40,7 @@ class Rules(NamedTuple):
     sigma_cap_m: float
     sigma_prior: float
     beta_m: float
+    beta_sigma: float
     beta_share: float
     huber: float
     uturn_m: float
@@ -428,7 +429,7 @@ def viterbi(
         dx, dy = x[i] - x[last], y[i] - y[last]
         straight = np.sqrt(dx * dx + dy * dy)
         top = rules.speed_mps * (t_in[i] - t_out[last]) * 1e-3 + 30.0
-        beta = rules.beta_m + rules.beta_share * straight
+        beta = max(rules.beta_m, rules.beta_sigma * sigma) + rules.beta_share * straight
         states.prior[i] = last
         searched = straight * 1500.0 > table.bound_mm
         done = False

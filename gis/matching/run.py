@@ -100,6 +100,7 @@ def run(
             t_in[a:b],
             t_out[a:b],
             of[a],
+            sigma,
             out,
         ):
             return k

@@ -17,7 +17,8 @@ class MatchSettings:
         sigma_m: expected noise of a fix across the street, where a track is too short to tell.
         sigma_floor_m, sigma_cap_m: limits of the noise that is estimated per track.
         sigma_prior: weight of `sigma_m` in the estimate, in fixes.
-        beta_m, beta_share: a route longer than the straight line by beta_m + beta_share × straight line costs one nat.
+        beta_m, beta_sigma, beta_share: a route longer than the straight line by max(beta_m, beta_sigma × noise) + beta_share × straight
+            line costs one nat.
         short: weight of what a route lacks to the straight line (1 as dear as what it is longer; 0 free; -1 every metre is charged).
         huber: beyond so many sigmas a fix counts linearly, not squared (outliers).
         uturn_m: turning round in a street costs as much as this detour.
@@ -42,9 +43,10 @@ class MatchSettings:
     sigma_cap_m: float = 40.0
     sigma_prior: float = 8.0
     beta_m: float = 2.5
+    beta_sigma: float = 0.4
     beta_share: float = 0.0
     short: float = 0.0
-    huber: float = 3.0
+    huber: float = 4.0
     uturn_m: float = 10.0
     back_m: float = 30.0
     speed_mps: tuple[float, float, float] = (6.0, 15.0, 40.0)

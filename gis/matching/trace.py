@@ -317,7 +317,7 @@ def _transition(
 def write(
     arcs: Arcs, table: Table, work: Scratch, states: States, rules: Rules, judge: Judgement, legs: Legs,
     chosen: npt.NDArray[np.int32], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64],
-    t_in: npt.NDArray[np.int64], t_out: npt.NDArray[np.int64], track: int, out: Out,
+    t_in: npt.NDArray[np.int64], t_out: npt.NDArray[np.int64], track: int, sigma: float, out: Out,
 ) -> bool:  # fmt: skip
     """Appends the passes of one track; False where `out` is full (then nothing of the track is kept)."""
     begin = out.size[0]
@@ -347,7 +347,8 @@ def write(
         seen = gap <= judge.gap_ms and slack >= judge.unique_mm + judge.unique_share * total
         p = min(sure, sure_last)
         if slack < FAR:
-            p /= 1.0 + np.exp(-min(slack * 1e-3 / (rules.beta_m + rules.beta_share * straight), 40.0))
+            beta = max(rules.beta_m, rules.beta_sigma * sigma) + rules.beta_share * straight
+            p /= 1.0 + np.exp(-min(slack * 1e-3 / beta, 40.0))
         done = np.int64(0)
         for k in range(count):
             enter = t_out[last] + (gap * done + total // 2) // total
