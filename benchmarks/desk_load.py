@@ -298,11 +298,19 @@ async def open_page(
     out.add(f"page {what}", began)
 
 
-async def listen(client: httpx.AsyncClient, until: float, out: Measured) -> None:
+def stream_of(page: Any, url: str) -> str:
+    """The stream that the command page listens to, as the browser asks for it."""
+    with page.expect_request(lambda r: "/api/stream/command" in r.url, timeout=90_000) as asked:
+        page.goto(f"{url}/command")
+    found: str = asked.value.url
+    return found.removeprefix(url)
+
+
+async def listen(client: httpx.AsyncClient, stream: str, until: float, out: Measured) -> None:
     """The live stream: seconds to the whole state, and between states."""
     began = last = time.perf_counter()
     first = True
-    async with client.stream("GET", "/api/stream/command", params={"day": str(DAY)}) as answer:
+    async with client.stream("GET", stream) as answer:
         async for line in answer.aiter_lines():
             now = time.perf_counter()
             if line.startswith("event: state"):
@@ -312,12 +320,12 @@ async def listen(client: httpx.AsyncClient, until: float, out: Measured) -> None
                 return
 
 
-async def visit(url: str, asked: dict[str, list[Asked]], until: float, out: Measured, seed: int) -> None:
+async def visit(url: str, asked: dict[str, list[Asked]], stream: str, until: float, out: Measured, seed: int) -> None:
     """One client: the stream all the time, a page every few seconds."""
     rng = random.Random(seed)
     await asyncio.sleep(rng.uniform(0, PAUSE_S))
     async with aclosing(await sign_in(url)) as client:
-        listener = asyncio.create_task(listen(client, until, out))
+        listener = asyncio.create_task(listen(client, stream, until, out))
         tags: dict[str, str] = {}
         while time.perf_counter() < until:
             what = rng.choice(list(asked))
@@ -344,11 +352,11 @@ async def export(url: str, until: float, out: Measured, seed: int) -> None:
 
 
 async def crowd(
-    url: str, asked: dict[str, list[Asked]], clients: int, exporters: int, seconds: float, out: Measured
+    url: str, asked: dict[str, list[Asked]], stream: str, clients: int, exporters: int, seconds: float, out: Measured
 ) -> None:
     """All of them together."""
     until = time.perf_counter() + seconds
-    tasks = [visit(url, asked, until, out, k) for k in range(clients)] + [
+    tasks = [visit(url, asked, stream, until, out, k) for k in range(clients)] + [
         export(url, until, out, k) for k in range(exporters)
     ]
     for ended in await asyncio.gather(*tasks, return_exceptions=True):
@@ -365,12 +373,13 @@ def run(count: int, clients: int, exporters: int, seconds: float, chromium: str)
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             viewers = [sign_in_browser(browser, url) for _ in range(2)]
             asked = {path: record(viewers[0], url, path) for path in PAGES}
+            stream = stream_of(viewers[0], url)
+            viewers[1].goto(f"{url}/command")
             for page in viewers:
-                page.goto(f"{url}/command")
                 page.wait_for_selector("#page canvas", timeout=90_000)
             loads = os.getloadavg()
             done: dict[str, Any] = {}
-            worker = in_thread(lambda: asyncio.run(crowd(url, asked, clients, exporters, seconds, out)))
+            worker = in_thread(lambda: asyncio.run(crowd(url, asked, stream, clients, exporters, seconds, out)))
             while worker.is_alive():
                 viewers[0].wait_for_timeout(500)
             done["alive"] = [

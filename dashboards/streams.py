@@ -6,6 +6,7 @@ A page registers a producer; `Live(url=view.stream_url("command", …))` listens
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 import time
@@ -56,54 +57,60 @@ def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda o: o.to_plotly_json())
 
 
-def change(before: Frame | None, after: Frame) -> dict[str, Any]:
-    """What to tell a connection that was told `before` (None: nothing yet); empty where nothing changed."""
-    old = before or Frame()
-    maps: dict[str, list[dict[str, Any]]] = {}
-    for (map_id, layer), values in after.values.items():
-        known = old.values.get((map_id, layer))
-        whole = known is None or len(known) != len(values)
-        update = full_values(layer, values) if whole or known is None else difference(layer, known, values)
-        if update:
-            maps.setdefault(map_id, []).append(update)
-    for map_id, updates in after.updates.items():
-        texts = {u["layer"]: _dumps(u) for u in old.updates.get(map_id, ())}
-        fresh = [u for u in updates if texts.get(u["layer"]) != _dumps(u)]
-        if fresh:
-            maps.setdefault(map_id, []).extend(fresh)
-    props: dict[str, dict[str, Any]] = {}
-    for component, given in after.props.items():
-        had = old.props.get(component, {})
-        changed = {k: v for k, v in given.items() if k not in had or _dumps(had[k]) != _dumps(v)}
-        if changed:
-            props[component] = changed
-    message: dict[str, Any] = ({"maps": maps} if maps else {}) | ({"props": props} if props else {})
-    if after.data is not None and (old.data is None or _dumps(old.data) != _dumps(after.data)):
-        message["data"] = after.data
-    return message
-
-
 class Moment:
     """A frame that visitors share, and what those who were told an earlier one are to be told, worked out once for all of them."""
 
-    __slots__ = ("_told", "at_s", "frame")
+    __slots__ = ("_told", "at_s", "frame", "serial", "texts")
+    _serials = itertools.count(1)
 
-    def __init__(self, frame: Frame, at_s: float) -> None:
+    def __init__(self, frame: Frame, at_s: float = 0.0) -> None:
         self.frame = frame
         self.at_s = at_s
-        self._told: list[tuple[Frame | None, str]] = []
+        self.serial = next(
+            self._serials
+        )  # what was told is kept by number: an earlier moment must not live on in a later one
+        self.texts: dict[tuple[str, ...], str] = {}
+        self.texts |= {("map", m, u["layer"]): _dumps(u) for m, updates in frame.updates.items() for u in updates}
+        self.texts |= {("prop", c, k): _dumps(v) for c, given in frame.props.items() for k, v in given.items()}
+        if frame.data is not None:
+            self.texts["data",] = _dumps(frame.data)
+        self._told: dict[int, str] = {}
 
-    def told(self, before: Frame | None) -> str:
-        """The message as JSON for a connection that was told `before`; empty where nothing changed."""
-        if before is self.frame:
+    def told(self, before: Moment | None) -> str:
+        """The message as JSON for a connection that was told `before` (None: nothing yet); empty where nothing changed."""
+        if before is self:
             return ""
-        for known, text in self._told:
-            if known is before:
-                return text
-        message = change(before, self.frame)
-        text = _dumps(message) if message else ""
-        self._told.append((before, text))
-        return text
+        known = before.serial if before else 0
+        if known not in self._told:
+            self._told[known] = self._message(before)
+        return self._told[known]
+
+    def _message(self, before: Moment | None) -> str:
+        maps: dict[str, list[str]] = {}
+        for (map_id, layer), values in self.frame.values.items():
+            old = before.frame.values.get((map_id, layer)) if before else None
+            whole = old is None or len(old) != len(values)
+            update = full_values(layer, values) if whole or old is None else difference(layer, old, values)
+            if update:
+                maps.setdefault(map_id, []).append(_dumps(update))
+        props: dict[str, list[str]] = {}
+        parts = []
+        for key, text in self.texts.items():
+            if before and before.texts.get(key) == text:
+                continue
+            if key[0] == "map":
+                maps.setdefault(key[1], []).append(text)
+            elif key[0] == "prop":
+                props.setdefault(key[1], []).append(f"{_dumps(key[2])}:{text}")
+            else:
+                parts.append(f'"data":{text}')
+        if props:
+            inner = ",".join(f"{_dumps(c)}:{{{','.join(p)}}}" for c, p in props.items())
+            parts.insert(0, f'"props":{{{inner}}}')
+        if maps:
+            inner = ",".join(f"{_dumps(m)}:[{','.join(u)}]" for m, u in maps.items())
+            parts.insert(0, f'"maps":{{{inner}}}')
+        return f"{{{','.join(parts)}}}" if parts else ""
 
 
 class Streams:
@@ -155,7 +162,8 @@ class Streams:
 
     async def listen(self, desk: Desk, visit: Visit, name: str, params: Mapping[str, str]) -> AsyncIterator[str]:
         """Server-sent events for one visitor: `state` when something changed, `beat` in silence; ends when the session does."""
-        last, spoke, asked = None, 0.0, -SESSION_S
+        last: Moment | None = None
+        spoke, asked = 0.0, -SESSION_S
         log = structlog.get_logger("xuncha.stream")
         view: View | None = None
         while True:
@@ -170,9 +178,9 @@ class Streams:
                 moment = await self._now(view, name, params)
             except XunchaError as error:
                 log.warning("stream", name=name, error=str(error))
-                moment = Moment(Frame(data={"error": error.render(visit.lang)}), began)
+                moment = Moment(Frame(data={"error": error.render(visit.lang)}))
             text = moment.told(last)
-            last = moment.frame
+            last = moment
             if text:
                 spoke = began
                 yield f"event: state\ndata: {text}\n\n"

@@ -28,7 +28,7 @@ from dashboards.security import content_policy
 from dashboards.server import settings_from_json, settings_to_json
 from dashboards.settings import BaseMap, DemoAccount, DeskSettings, OidcSettings
 from dashboards.shell import show_page
-from dashboards.streams import Frame, Moment, change
+from dashboards.streams import Frame, Moment
 from gis.errors import SettingsError
 from layers.symbology import LAYERS
 
@@ -118,28 +118,27 @@ def test_a_difference_names_only_what_changed():
 
 def test_a_connection_is_told_everything_once_and_then_changes():
     values = np.zeros(10_000)
-    begun = Frame(values={("m", "roads"): values}, props={"list": {"children": ["a"]}}, data={"now": 1})
-    first = change(None, begun)
+    begun = Moment(Frame(values={("m", "roads"): values}, props={"list": {"children": ["a"]}}, data={"now": 1}))
+    first = json.loads(begun.told(None))
     assert set(first) == {"maps", "props", "data"}
     assert "full" in first["maps"]["m"][0]
-    same = Frame(values={("m", "roads"): values.copy()}, props={"list": {"children": ["a"]}}, data={"now": 1})
-    assert change(begun, same) == {}
+    same = Moment(Frame(values={("m", "roads"): values.copy()}, props={"list": {"children": ["a"]}}, data={"now": 1}))
+    assert same.told(begun) == ""
     changed = values.copy()
     changed[:200] = 1
-    after = Frame(values={("m", "roads"): changed}, props={"list": {"children": ["b"]}}, data={"now": 1})
-    second = change(same, after)
+    after = Moment(Frame(values={("m", "roads"): changed}, props={"list": {"children": ["b"]}}, data={"now": 1}))
+    second = json.loads(after.told(same))
     assert len(second["maps"]["m"][0]["i"]) == 200
     assert second["props"] == {"list": {"children": ["b"]}}
     assert len(json.dumps(second)) < 50_000  # what a second may cost on the wire
 
 
 def test_what_those_who_know_the_same_are_told_is_worked_out_once():
-    begun, after = Frame(data={"now": 1}), Frame(data={"now": 2})
-    moment = Moment(after, 0.0)
-    assert json.loads(moment.told(begun)) == {"data": {"now": 2}}
-    assert moment.told(begun) is moment.told(begun)
-    assert moment.told(after) == ""
-    assert json.loads(moment.told(None)) == {"data": {"now": 2}}
+    begun, after = Moment(Frame(data={"now": 1})), Moment(Frame(data={"now": 2}))
+    assert json.loads(after.told(begun)) == {"data": {"now": 2}}
+    assert after.told(begun) is after.told(begun)
+    assert after.told(after) == ""
+    assert json.loads(after.told(None)) == {"data": {"now": 2}}
 
 
 @pytest.fixture(scope="module")
