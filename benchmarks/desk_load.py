@@ -185,7 +185,8 @@ def live_page(count: int) -> Page:
 def serve(folder: Path, port: int, count: int) -> None:
     """The application until it is ended."""
     log_json(logging.WARNING)
-    store = open_store(f"embedded:{folder / 'store'}")
+    address = f"embedded:{folder / 'store'}"
+    store = open_store(address)
     city = SimpleNamespace(
         name="b",
         name_en="b",
@@ -195,7 +196,7 @@ def serve(folder: Path, port: int, count: int) -> None:
     )
     pages = all_pages()
     pages = pages if any(p.takes("/command") for p in pages) else (*pages, live_page(count))
-    app = create_app(store, city, DeskSettings(), pages=pages)
+    app = create_app(store, city, DeskSettings(), pages=pages, store_url=address)
     uvicorn.run(app, port=port, log_level="error", ws="none", timeout_graceful_shutdown=2)
 
 
