@@ -127,6 +127,18 @@ def chosen(base: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     return rows
 
 
+def path_names(base: pd.DataFrame, choice: Choice, lang: str) -> dict[str, str]:
+    """Names of what the path leads through, by level."""
+    names = {}
+    for level, key in choice.path.items():
+        spec = LEVELS[level]
+        rows = by_person(base) if level == "person" else base
+        rows = rows[rows[spec.column].replace("", NOWHERE) == key] if spec.column else rows
+        found = str(rows[spec.name].iloc[0]) if len(rows) and spec.name else word(key, lang)
+        names[level] = ("未划分" if lang == "zh" else "Not assigned") if key == NOWHERE else found or key
+    return names
+
+
 COUNTED = {c.name: c for c in TABLES["rollups"].columns}
 RESPONSIBLE = (
     Column("covered_responsible", "int", "责任人已巡", "Covered by the responsible person"),

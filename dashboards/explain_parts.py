@@ -9,9 +9,10 @@ import pandas as pd
 import shapely
 from dash import html
 
+from dashboards.cells import percent
 from dashboards.desk_explain import near, pass_lines, pass_rows, unvisited_by_road, visited_codes, why_not
 from dashboards.geometry import encode
-from dashboards.manager_parts import outcome_mark, percent
+from dashboards.manager_parts import outcome_mark
 from dashboards.maps import class_style, full_codes, layer, map_view, plain_style
 from dashboards.shell import card
 from layers.symbology import outcome_color, word

@@ -9,9 +9,10 @@ import pandas as pd
 from dash import html
 
 from dashboards.auth.principal import ForbiddenError
-from dashboards.desk_manager import LEVELS
+from dashboards.cells import bounds, cell, percent
+from dashboards.exports.shown import FORMATS as TABLE_FORMATS
 from dashboards.shell import kpi
-from dashboards.tally import NOWHERE, by_person
+from dashboards.tally import NOWHERE
 from dashboards.views import in_words
 from layers.symbology import outcome_color, word
 
@@ -26,40 +27,13 @@ if TYPE_CHECKING:
 
 PAGE_ROWS = 100
 RUN_FORMATS = ("pdf", "xlsx", "csv", "gpkg", "geojson", "html")
-TABLE_FORMATS = ("xlsx", "csv")
 STACK = (("covered", "km_covered"), ("unknown", "km_unknown"), ("missed", "km_missed"), ("excused", "km_excused"))
 EXPLAINED = {"window": "section_id", "section": "key", "grid": "key"}
-
-
-def percent(value: Any) -> str:
-    """A share in words: one decimal, a dash where nothing was asked."""
-    return "—" if value is None or pd.isna(value) else f"{value:.1%}"
-
-
-def bounds(low: Any, high: Any) -> str:
-    """Both bounds of a rate."""
-    return (
-        percent(low)
-        if pd.isna(low) or abs(float(high) - float(low)) < 5e-4  # noqa: PLR2004 (equal as shown)
-        else f"{percent(low)} – {percent(high)}"
-    )
 
 
 def outcome_mark(key: str, lang: str) -> html.Span:
     """An outcome by colour and word."""
     return html.Span(word(key, lang), className="outcome", style={"--colour": outcome_color(key)})
-
-
-def crumb_names(base: pd.DataFrame, choice: Choice) -> dict[str, str]:
-    """Names of what the path leads through."""
-    names = {}
-    for level, key in choice.path.items():
-        spec = LEVELS[level]
-        rows = by_person(base) if level == "person" else base
-        rows = rows[rows[spec.column].replace("", NOWHERE) == key] if spec.column else rows
-        found = str(rows[spec.name].iloc[0]) if len(rows) and spec.name else word(key)
-        names[level] = found or key
-    return names
 
 
 def figures_row(view: View, choice: Choice, figures: Mapping[str, Any]) -> Any:
@@ -111,32 +85,12 @@ def _evidence(day: date, choice: Choice, row: Mapping[Any, Any]) -> str | None:
     return None
 
 
-def _shown(column: Column, value: Any, shown: Any) -> tuple[Any, str]:
-    """Content and class of a cell; `value` as stored, `shown` as in_words gives it."""
-    if shown is None or shown is pd.NaT or (isinstance(shown, float) and pd.isna(shown)):
-        return "—", "num" if column.dtype in {"int", "float"} else ""
-    if column.name.startswith("rate") or column.name.endswith("share") or column.name == "probability":
-        return percent(value), "num"
-    if column.dtype == "time":
-        return f"{shown:%m-%d %H:%M}", "num"
-    if column.dtype == "float" or column.unit in {"mm", "s"}:
-        return f"{shown:,.2f}" if column.unit in {"mm", "km"} else f"{shown:,.1f}", "num"
-    if column.dtype == "int":
-        return f"{int(shown):,}", "num"
-    long = column.name in {"missing", "section_name"}
-    return str(shown), "id" if column.name in {
-        "key",
-        "section_id",
-        "grid_id",
-        "rule_id",
-    } else "long" if long else "text"
-
-
 def _cell(
     view: View, column: Column, row: Mapping[Any, Any], shown: Any, into: bool, button: Callable[..., Any]
 ) -> html.Td:  # fmt: skip
     value = row[column.name]
-    content, look = _shown(column, value, shown)
+    content: Any
+    content, look = cell(column, value, shown)
     if column.name == "name" and into and row.get("key") != NOWHERE:
         content = button("into", row["key"], content, className="link-button")
     elif column.name.startswith("outcome"):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import geopandas as gpd
 import pandas as pd
 
+from dashboards.sentences import missing_words
 from gis.errors import Fault, ImpossibleError
 from layers.contracts import TABLES, Column
 from layers.symbology import word
@@ -156,9 +157,18 @@ class RunData:
         return self._tables[name]
 
     def names(self, table: str, key: str) -> dict[str, str]:
-        """Key to name, for words beside codes."""
+        """Key to name, for words beside codes; what has no name is left out."""
         frame = self.table(table)
+        frame = frame[frame["name"].notna()]
         return dict(zip(frame[key].astype(str), frame["name"].astype(str), strict=True))
+
+    def town_names(self) -> dict[str, str]:
+        """Town to name: of the unit that the roster gives it, else of its area."""
+        units, areas = self.table("units"), self.table("areas")
+        units = units[(units["kind"] == "town") & units["town_id"].notna() & units["name"].notna()]
+        areas = areas[(areas["kind"] == "town") & areas["name"].notna()]
+        found = dict(zip(units["town_id"].astype(str), units["name"].astype(str), strict=True))
+        return found | dict(zip(areas["area_id"].astype(str), areas["name"].astype(str), strict=True))
 
 
 def open_run(source: Source, day: date) -> RunData:
@@ -224,9 +234,9 @@ def _with_names(data: RunData, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[
             for ids in frame["person_ids"]
         ]
         added.append(_RENAMED["persons"])
-    for column, table, key in (("unit_id", "units", "unit_id"), ("town_id", "areas", "area_id")):
+    for column in ("unit_id", "town_id"):
         if column in frame:
-            names = data.names(table, key)
+            names = data.names("units", "unit_id") if column == "unit_id" else data.town_names()
             name = f"{column.removesuffix('_id')}_name"
             frame[name] = frame[column].astype(object).map(names).astype(object).fillna("")
             added.append(_RENAMED[name])
@@ -267,6 +277,8 @@ def in_words(view: View, *, lang: str, time_zone: str) -> pd.DataFrame:
             values = pd.to_datetime(values, utc=True).dt.tz_convert(time_zone).dt.tz_localize(None)
         elif c.dtype == "bool":
             values = values.map({True: "是" if lang == "zh" else "yes", False: "否" if lang == "zh" else "no"})
+        elif c.name == "missing":
+            values = values.map(lambda v: missing_words(v, lang))
         elif c.dtype == "str" and not c.name.endswith(("_id", "name", "_ids")):
             values = values.map(lambda v: word(v, lang) if isinstance(v, str) else "")
         heading = c.zh if lang == "zh" else c.en.split(" (")[0]

@@ -6,7 +6,7 @@ in every table, so that no figure rests on colour.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -207,6 +207,13 @@ LAYERS: dict[str, Layer] = {layer.id: layer for layer in _LAYERS}
 def layers_of(table: str) -> tuple[Layer, ...]:
     """The layers that show a table."""
     return tuple(layer for layer in _LAYERS if layer.table == table)
+
+
+def table_layer(column: Literal["rate_low", "outcome"], shape: Literal["line", "polygon"]) -> Layer:
+    """How the rows of a table of any level are drawn: by the lower bound of their rate, or single windows by their outcome."""
+    like = LAYERS["section_rate" if column == "rate_low" else "segment_outcome"]
+    zh, en = ("达标率下限", "Rate, lower bound") if column == "rate_low" else ("结果", "Outcome")
+    return replace(like, id="audit", zh=zh, en=en, column=column, shape=shape)
 
 
 def outcome_color(key: str) -> str:

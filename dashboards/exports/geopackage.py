@@ -14,7 +14,7 @@ import pyogrio
 from layers.symbology import LAYERS, NO_VALUE, Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from dashboards.views import View
@@ -37,13 +37,16 @@ CREATE TABLE layer_styles (
 _CONTENTS = "INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES ('layer_styles', 'attributes', 'layer_styles')"
 
 
-def write_geopackage(views: Sequence[View], path: Path, *, lang: str) -> Path:
+def write_geopackage(
+    views: Sequence[View], path: Path, *, lang: str, styles: Mapping[str, Sequence[Layer]] | None = None
+) -> Path:
     """Write every view that has places (and rows) as a layer, the others as attribute tables, and the styles.
 
     Args:
         views: what to write.
         path: the file; an old one is replaced.
         lang: language of the legends.
+        styles: layers that colour a view, the default first, for views that `STYLE_OF_VIEW` does not know.
 
     Returns:
         The path.
@@ -63,8 +66,7 @@ def write_geopackage(views: Sequence[View], path: Path, *, lang: str) -> Path:
         db.execute(_STYLES)
         db.execute(_CONTENTS)
         for view in placed:
-            for layer_id in _styles_of(view):
-                layer = LAYERS[layer_id]
+            for number, layer in enumerate((styles or {}).get(view.name) or _styles_of(view)):
                 db.execute(
                     "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, styleQML, "
                     "useAsDefault, description) VALUES ('', '', ?, 'geom', ?, ?, ?, ?)",
@@ -72,7 +74,7 @@ def write_geopackage(views: Sequence[View], path: Path, *, lang: str) -> Path:
                         view.name,
                         layer.title(lang)[:30],
                         qml(layer, lang),
-                        STYLE_OF_VIEW.get(view.name) == layer_id,
+                        number == 0 and (view.name in STYLE_OF_VIEW or view.name in (styles or {})),
                         layer.title(lang),
                     ),
                 )
@@ -83,13 +85,13 @@ def _plain(view: View) -> pd.DataFrame:
     return pd.DataFrame(view.frame).copy()
 
 
-def _styles_of(view: View) -> list[str]:
+def _styles_of(view: View) -> list[Layer]:
     """The default style first, then every other layer that colours this view by one of its columns."""
     default = STYLE_OF_VIEW.get(view.name)
     names = {c.name for c in view.columns}
     table = LAYERS[default].table if default else None
     others = [i for i, layer in LAYERS.items() if layer.table == table and layer.column in names and i != default]
-    return [default, *others] if default else others
+    return [LAYERS[i] for i in ([default, *others] if default else others)]
 
 
 def qml(layer: Layer, lang: str) -> str:

@@ -14,11 +14,12 @@ import shapely
 from branca.element import Element
 
 from dashboards.exports.text import is_missing
+from dashboards.sentences import missing_words
 from gis.errors import Fault, SettingsError
 from layers.symbology import LAYERS, Layer, word
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dashboards.views import View
 
@@ -111,15 +112,18 @@ def write_map(
         for layer_id in layer_ids:
             layer = LAYERS[layer_id]
             group = folium.FeatureGroup(name=layer.title(lang), show=first)
-            _draw(group, layer, frame, POPUP[name], view, lang, time_zone)
+            shown = [f for f in POPUP[name] if f in frame]
+            heads = {c.name: (c.zh if lang == "zh" else c.en.split(" (")[0]) for c in view.columns}
+            values = {heads[f]: [_shown(v, f, lang, time_zone) for v in frame[f]] for f in shown}
+            draw_layer(group, layer, frame, values)
             group.add_to(page)
-            legends.append(_legend(layer, frame, lang, on=first))
+            legends.append(legend_section(layer, frame, lang, on=first))
             first = False
     if bounds:
         spread = pd.DataFrame(bounds)
         page.fit_bounds([[spread[1].min(), spread[0].min()], [spread[3].max(), spread[2].max()]])
     folium.LayerControl(collapsed=False, position="topright").add_to(page)
-    _furnish(page, _heading(summary, city, lang), "".join(legends))
+    furnish(page, _heading(summary, city, lang), "".join(legends))
     page.save(str(path))
     return path
 
@@ -145,30 +149,24 @@ def _asset(name: str) -> str:
     return (STATIC / file).read_text(encoding="utf-8")
 
 
-def _furnish(page: folium.Map, heading: str, legends: str) -> None:
+def furnish(page: folium.Map, heading: str, legends: str, more: str = "") -> None:
+    """Put Leaflet, heading, legends and `more` into the page itself: nothing is fetched."""
     root = page.get_root()
     script = _asset("leaflet.js").replace("</script", "<\\/script").replace("//# sourceMappingURL=leaflet.js.map", "")
     root.header.add_child(Element(f"<style>{_asset('leaflet.css')}</style><script>{script}</script>{_STYLE}"))
-    root.html.add_child(Element(f'{heading}<div class="x-legend" role="region">{legends}</div>'))
+    root.html.add_child(Element(f'{heading}<div class="x-legend" role="region">{legends}</div>{more}'))
     root.html.add_child(Element(_SWITCH.replace("MAP", page.get_name())))
 
 
-def _draw(
-    group: folium.FeatureGroup,
-    layer: Layer,
-    frame: gpd.GeoDataFrame,
-    fields: tuple[str, ...],
-    view: View,
-    lang: str,
-    time_zone: str,
+def draw_layer(
+    group: folium.FeatureGroup, layer: Layer, frame: gpd.GeoDataFrame, values: Mapping[str, Sequence[str]]
 ) -> None:
-    """One GeoJSON a legend class: its style is written once, not once a feature."""
+    """One GeoJSON a legend class: its style is written once, not once a feature. `values`: heading → escaped text of every row."""
     classes = layer.classify(frame[layer.column])
     shapes = shapely.set_precision(frame["geometry"].to_numpy(), 10.0**-DIGITS, mode="pointwise")
     texts = shapely.to_geojson(shapes)
-    shown = [f for f in fields if f in frame]
-    heads = {c.name: (c.zh if lang == "zh" else c.en.split(" (")[0]) for c in view.columns}
-    values = [[_shown(v, f, lang, time_zone) for v in frame[f]] for f in shown]
+    fields = [f"f{i}" for i in range(len(values))]
+    columns = dict(zip(fields, values.values(), strict=True))
     for c in reversed(layer.legend_classes()):
         rows = (classes == c.key).nonzero()[0]
         if not len(rows):
@@ -176,7 +174,7 @@ def _draw(
         features = [
             {
                 "type": "Feature",
-                "properties": {f: values[i][r] for i, f in enumerate(shown)},
+                "properties": {f: column[r] for f, column in columns.items()},
                 "geometry": json.loads(texts[r]),
             }
             for r in rows
@@ -185,7 +183,7 @@ def _draw(
         folium.GeoJson(
             {"type": "FeatureCollection", "features": features},
             style_function=lambda _, style=style: style,
-            popup=folium.GeoJsonPopup(fields=shown, aliases=[heads[f] for f in shown], labels=True),
+            popup=folium.GeoJsonPopup(fields=fields, aliases=list(values), labels=True),
             smooth_factor=0,
         ).add_to(group)
 
@@ -206,10 +204,11 @@ def _shown(value: Any, field: str, lang: str, time_zone: str) -> str:
         return value.tz_convert(time_zone).strftime("%m-%d %H:%M")
     if isinstance(value, float):
         return f"{value:.3g}"
-    return html.escape(word(value, lang))
+    return html.escape(missing_words(value, lang) if field == "missing" else word(value, lang))
 
 
-def _legend(layer: Layer, frame: gpd.GeoDataFrame, lang: str, *, on: bool) -> str:
+def legend_section(layer: Layer, frame: gpd.GeoDataFrame, lang: str, *, on: bool) -> str:
+    """The legend of a layer with how many rows of the table fall into each class."""
     rows = "".join(
         f'<tr><td><span class="x-swatch" style="background:{r["color"]}"></span></td><td>{html.escape(r[lang])}</td>'
         f'<td data-count="{layer.id}:{r["key"]}">{r["count"]}</td></tr>'

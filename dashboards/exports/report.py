@@ -23,6 +23,8 @@ from reportlab.platypus import (
     TableStyle,
 )
 
+from dashboards.cells import bounds as rate_bounds
+from dashboards.cells import percent
 from dashboards.exports.report_method import inputs_chapter, method_chapter, standard_chapter
 from dashboards.exports.report_parts import (
     BODY,
@@ -128,15 +130,9 @@ def write_report(
     return path
 
 
-def percent(value: Any) -> str:
-    """A share with one decimal, a dash where nothing was asked."""
-    return "—" if value is None or pd.isna(value) else f"{value:.1%}"
-
-
 def bounds(row: Mapping[Any, Any]) -> str:
-    """Both bounds of a rate; one figure where they are equal."""
-    low, high = percent(row["rate_low"]), percent(row["rate_high"])
-    return low if low == high else f"{low} – {high}"
+    """Both bounds of a row's rate."""
+    return rate_bounds(row["rate_low"], row["rate_high"])
 
 
 def _cover(report: Report) -> list[Any]:

@@ -1,7 +1,5 @@
 """Parts of the PDF report: fonts that are embedded, styles, tables, rate bars and vector maps."""
 
-# ruff: noqa: E501 (cells of tables stand on a line)
-
 from __future__ import annotations
 
 import json
@@ -138,6 +136,9 @@ def data_table(
     *,
     right: Sequence[int] = (),
     marks: Sequence[tuple[int, int, str]] = (),
+    width: float = BODY,
+    size: float = 8.2,
+    points: bool = False,
 ) -> Table:
     """A table that repeats its heading on each page; strings become paragraphs, flowables stay.
 
@@ -147,12 +148,19 @@ def data_table(
         widths: shares of the page's width.
         right: columns that hold numbers.
         marks: (row, column, colour) of cells with a coloured edge.
+        width: of the whole table, points.
+        size: of the letters, points.
+        points: `widths` are points instead of shares, and numbers stay on one line.
     """
-    cell, number = style(8.2), style(8.2, alignment=TA_RIGHT)
-    head = style(7.6, bold=True, color="#ffffff", leading=10)
-    head_right = style(7.6, bold=True, color="#ffffff", leading=10, alignment=TA_RIGHT)
+    cell, number = style(size), style(size, alignment=TA_RIGHT)
+    head = style(size * 0.93, bold=True, color="#ffffff", leading=size * 1.22)
+    head_right = style(size * 0.93, bold=True, color="#ffffff", leading=size * 1.22, alignment=TA_RIGHT)
     body = [[text(h, head_right if i in right else head) for i, h in enumerate(heads)]]
-    body += [[v if isinstance(v, Flowable) else text(str(v), number if i in right else cell) for i, v in enumerate(row)] for row in rows]  # fmt: skip
+    bare = set(right) if points else set()
+    body += [
+        [v if isinstance(v, Flowable) or i in bare else text(str(v), number if i in right else cell) for i, v in enumerate(row)]
+        for row in rows
+    ]  # fmt: skip
     look = [
         ("FONTNAME", (0, 0), (-1, -1), REGULAR),
         ("BACKGROUND", (0, 0), (-1, 0), HexColor(HEAD)),
@@ -164,10 +172,12 @@ def data_table(
         ("LEFTPADDING", (0, 0), (-1, -1), 4),
         ("RIGHTPADDING", (0, 0), (-1, -1), 4),
     ]
+    look += [("ALIGN", (i, 1), (i, -1), "RIGHT") for i in sorted(bare)]
+    look += [("FONTSIZE", (0, 0), (-1, -1), size), ("TEXTCOLOR", (0, 1), (-1, -1), HexColor(INK))] if points else []
     look += [("LINEBEFORE", (c, r + 1), (c, r + 1), 3.2, HexColor(color)) for r, c, color in marks]
-    total = sum(widths)
+    total = width if points else sum(widths)
     return Table(
-        body, colWidths=[BODY * w / total for w in widths], repeatRows=1, style=TableStyle(look), hAlign="LEFT"
+        body, colWidths=[width * w / total for w in widths], repeatRows=1, style=TableStyle(look), hAlign="LEFT"
     )
 
 
@@ -175,10 +185,11 @@ class VectorMap(Flowable):  # type: ignore[misc]
     """Lines or areas coloured by their class, worst on top, with a scale; drawn as vectors."""
 
     def __init__(
-        self, layer: Layer, shapes: Any, values: pd.Series, *, height: float, backdrop: Any = None, bounds: Any = None
+        self, layer: Layer, shapes: Any, values: pd.Series, *, height: float, backdrop: Any = None, bounds: Any = None,
+        width: float = BODY,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.layer, self.height, self.width = layer, height, BODY
+        self.layer, self.height, self.width = layer, height, width
         self.classes = layer.classify(values)
         self.shapes = np.asarray(shapes, dtype=object)
         self.bounds = shapely.total_bounds(self.shapes) if bounds is None else bounds
@@ -282,8 +293,8 @@ class Swatch(Flowable):  # type: ignore[misc]
         self.canv.rect(0, 0, self.width, self.height, stroke=0, fill=1)
 
 
-def numbered(foot: str, page_words: str) -> type[Canvas]:
-    """A canvas that writes the footer once the number of pages is known; the cover has none."""
+def numbered(foot: str, page_words: str, *, width: float = WIDTH, first: int = 2) -> type[Canvas]:
+    """A canvas of pages of a width that writes the footer once the number of pages is known, from page `first` on (a cover has none)."""
 
     class Numbered(Canvas):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -297,12 +308,12 @@ def numbered(foot: str, page_words: str) -> type[Canvas]:
         def save(self) -> None:
             for number, state in enumerate(self._pages, start=1):
                 self.__dict__.update(state)
-                if number > 1:
+                if number >= first:
                     self.setFont(REGULAR, 7.6)
                     self.setFillColor(HexColor(SOFT))
                     self.drawString(MARGIN, 10 * mm, foot)
                     self.drawRightString(
-                        WIDTH - MARGIN, 10 * mm, page_words.format(page=number, pages=len(self._pages))
+                        width - MARGIN, 10 * mm, page_words.format(page=number, pages=len(self._pages))
                     )
                 super().showPage()
             super().save()

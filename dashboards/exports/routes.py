@@ -17,9 +17,9 @@ from fastapi.responses import JSONResponse, Response
 
 from dashboards.desk_manager import Choice
 from dashboards.exports.run import FORMATS, export_days
-from dashboards.exports.text import write_csv
-from dashboards.exports.workbook import write_table
-from dashboards.pages.manager import table_of
+from dashboards.exports.shown import FORMATS as TABLE_FORMATS
+from dashboards.exports.shown import write_shown
+from dashboards.manager_tables import shown_table
 from dashboards.scoped_source import ScopedSource, export_city
 from gis.errors import XunchaError
 
@@ -44,16 +44,10 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def table_file(view: View, day: date, choice: Choice, kind: str) -> tuple[str, bytes]:
     """Name and bytes of the table of a choice, row for row as the page shows it."""
-    table = table_of(view, day, choice)
-    run = view.data.run(day)
+    shown = shown_table(view, day, choice)
     with tempfile.TemporaryDirectory(prefix="xuncha-") as folder:
-        path = Path(folder) / f"xuncha-{day}-{choice.kind}-{choice.level}.{kind}"
-        if kind == "csv":
-            write_csv(table, path, time_zone=view.settings.time_zone)
-        else:
-            footer = f"{day}  {run.run_id[:12] if run else ''}"
-            write_table(path, table, lang=view.lang, time_zone=view.settings.time_zone, footer=footer)
-        return path.name, path.read_bytes()
+        name = f"xuncha-{day}-{choice.kind}-{choice.level}.{kind}"
+        return name, write_shown(shown, choice, Path(folder) / name, kind).read_bytes()
 
 
 def run_file(view: View, day: date, kind: str) -> tuple[str, bytes]:
@@ -104,7 +98,7 @@ class Exports:
         return view, day if day in view.data.days() else None
 
     async def table(self, request: Request) -> Response:
-        """GET /export/table/{csv|xlsx}?day=…&level=…: the manager's table."""
+        """GET /export/table/{xlsx|csv|gpkg|html|pdf}?day=…&level=…: the manager's table."""
         return await run_sync(self._table, request)
 
     async def run(self, request: Request) -> Response:
@@ -115,7 +109,7 @@ class Exports:
         kind = request.path_params["kind"]
         try:
             view, day = self._view(request, TABLE_ROLES)
-            if day is None or kind not in {"csv", "xlsx"}:
+            if day is None or kind not in TABLE_FORMATS:
                 return JSONResponse({"error": "not_found"}, status_code=404)
             view.data.log("export", day=day, purpose="table", format=kind, query=str(request.url.query)[:400])
             return _download(*table_file(view, day, Choice.of(view.query), kind))

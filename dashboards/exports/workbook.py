@@ -85,8 +85,10 @@ def write_workbook(
     return path
 
 
-def write_table(path: Path, view: View, *, lang: str, time_zone: str, footer: str) -> Path:
-    """Write one view as a workbook of one sheet that looks like those of a run; `footer` is printed below each page."""
+def write_table(
+    path: Path, view: View, *, lang: str, time_zone: str, footer: str, about: Sequence[tuple[str, str]] = ()
+) -> Path:
+    """Write one view as a sheet that looks like those of a run, and what it is `about` on another; `footer` is printed below each page."""
     options = {
         "strings_to_formulas": False,
         "strings_to_urls": False,
@@ -94,7 +96,16 @@ def write_table(path: Path, view: View, *, lang: str, time_zone: str, footer: st
         "nan_inf_to_errors": False,
     }
     with xlsxwriter.Workbook(str(path), options) as book:
-        _sheet(book, _formats(book), view, lang=lang, time_zone=time_zone, footer=footer)
+        formats = _formats(book)
+        _sheet(book, formats, view, lang=lang, time_zone=time_zone, footer=footer)
+        if about:
+            sheet = book.add_worksheet("说明" if lang == "zh" else "About")
+            sheet.set_column(0, 0, 26)
+            sheet.set_column(1, 1, 60)
+            for row, (label, value) in enumerate(about):
+                sheet.write_string(row, 0, label, formats["bold"])
+                sheet.write_string(row, 1, value, formats["text"])
+            _print_set_up(sheet, footer=footer)
     return path
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from dash import html
 
+from dashboards.cells import percent
 from dashboards.desk_manager import Choice
 from dashboards.explain_parts import clause_part, facts, grid_map, passes_part, section_map, window_facts
-from dashboards.manager_parts import explain_address, outcome_mark, percent
+from dashboards.manager_parts import explain_address, outcome_mark
 from dashboards.pages import Page
 from dashboards.shell import card, notice, page_head
 from gis.rates import count_frame

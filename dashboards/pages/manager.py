@@ -9,17 +9,17 @@ import dash
 from dash import ALL, Input, Output, State, ctx, dcc, html
 
 from dashboards.auth.principal import ForbiddenError
-from dashboards.desk_manager import LEVELS, LEVELS_OF, NEXT, OUTCOME_FILTERS, Choice, audit_table, totals, trend
+from dashboards.desk_manager import LEVELS, LEVELS_OF, NEXT, OUTCOME_FILTERS, Choice, path_names, trend
 from dashboards.manager_parts import (
     PAGE_ROWS,
     confirmation_of,
     confirmed,
-    crumb_names,
     export_links,
     figures_row,
     table_part,
     trend_part,
 )
+from dashboards.manager_tables import figures_of, table_of
 from dashboards.pages import Page
 from dashboards.scoped_source import windows_of
 from dashboards.shell import card, notice, page_head
@@ -32,35 +32,9 @@ if TYPE_CHECKING:
 
     from dashboards.auth.principal import Role
     from dashboards.context import Desk, View
-    from dashboards.views import View as Table
 
 ROLES: tuple[Role, ...] = ("manager", "administrator")
 TREND_DAYS = 42
-
-
-def table_of(view: View, day: date, choice: Choice) -> Table:
-    """The table of a choice as this visitor may see it; page and exports both come from here."""
-
-    def make() -> Table:
-        grids = view.data.read("work_grids", day)
-        names = dict(zip(grids["grid_id"].astype(str), grids["name"].fillna("").astype(str), strict=True))
-        return audit_table(windows_of(view, choice.kind, day), choice, view.standard, names=names, lang=view.lang)
-
-    run = view.data.run(day)
-    asked = tuple(sorted(choice.query().items()))
-    key = ("audit-table", run.run_id if run else str(day), view.data.edition_id("work_grids", day), asked, view.lang)
-    return view.data.remember(key, make, lambda table: 1000 + 800 * len(table.frame))
-
-
-def figures_of(view: View, day: date, choice: Choice) -> dict[str, Any]:
-    """The totals of a choice on a day, remembered: the trend asks for those of many days."""
-    run = view.data.run(day)
-    if run is None:
-        return {"entitled": None, "responsible": None}
-    key = ("audit-totals", run.run_id, choice.kind, choice.rule, tuple(sorted(choice.path.items())))
-    return view.data.remember(
-        key, lambda: totals(windows_of(view, choice.kind, day), choice, view.standard), lambda _: 4000
-    )
 
 
 def _do(do: str, key: str, text: str, *, pressed: bool | None = None, **props: Any) -> Component:
@@ -143,7 +117,7 @@ def _page(view: View, day: date, choice: Choice, start: int) -> list[Any]:
     table = table_of(view, day, choice)
     figures = figures_of(view, day, choice)
     into = NEXT[choice.kind].get(choice.level) is not None
-    names = crumb_names(base, choice)
+    names = path_names(base, choice, view.lang)
     return [
         _controls(view, choice, names),
         figures_row(view, choice, figures),
@@ -285,7 +259,7 @@ def register(app: dash.Dash, desk: Desk) -> None:
         except ForbiddenError as error:
             return error.render(view.lang)
         done = html.P(view.t("manager.confirm_done"), className="note", role="status")
-        return [*confirmed(view, day, choice, figures, crumb_names(base, choice)), done]
+        return [*confirmed(view, day, choice, figures, path_names(base, choice, view.lang)), done]
 
     _add_trend(app, desk)
     app.clientside_callback(REPLACE_ADDRESS, Output("manager-address", "data"), Input("manager-choice", "data"))
@@ -311,4 +285,4 @@ def address(day: date, choice: Choice) -> str:
 
 
 PAGE = Page(path="/manager", title="manager.title", layout=layout, register=register, roles=ROLES, order=3)
-__all__ = ["PAGE", "PAGE_ROWS", "table_of"]
+__all__ = ["PAGE", "PAGE_ROWS"]

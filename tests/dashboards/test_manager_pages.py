@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 
+import geopandas as gpd
 import openpyxl
+import pymupdf
 import pytest
 import small_run
 from conftest import Visitor, password_of, serving, sign_in
+from shapely.geometry import MultiLineString
 from town import CITY
 
 from dashboards.app import create_app
@@ -110,6 +114,67 @@ def test_from_the_town_to_the_windows_evidence(guest):
     v.page.wait_for_selector(".quote:has-text('每1小时开展1次全面巡查')")
     assert v.page.inner_text(".timeline a[aria-current]").split()[:2] == ["09:30–10:30", "漏巡"]
     v.map_drawn("explain-map")
+
+
+def screen(page) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of the table on the screen (without the column of links)."""
+    heads = [h.removesuffix(" ↓").removesuffix(" ↑") for h in page.locator(".audit-table th").all_inner_texts()]
+    rows = page.locator(".audit-table tbody tr").evaluate_all(
+        "rows => rows.map(r => [...r.cells].map(c => (c.querySelector('button, .outcome') || c).innerText.trim()))"
+    )
+    links = heads[-1] == "依据"
+    return heads[: -1 if links else None], [r[: -1 if links else None] for r in rows]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "asked", ["level=section&sort=missed&down=1", "level=section&outcome=missed", "level=window&in_section=S0"]
+)
+def test_every_format_holds_what_the_screen_shows(guest, tmp_path, asked):
+    """XLSX, CSV, GeoPackage, offline map and PDF of the table as filtered and sorted, each opened and compared with the screen."""
+    v = guest().sign_in("manager").open(f"/manager?{asked}")
+    heads, rows = screen(v.page)
+    files = {}
+    for link in v.page.locator("#manager-exports a[href^='/export/table/']").all():
+        address = link.get_attribute("href")
+        answer = v.context.request.get(v.url + address)
+        assert answer.status == 200
+        kind = address.split("/table/")[1].split("?")[0]
+        files[kind] = tmp_path / f"table.{kind}"
+        files[kind].write_bytes(answer.body())
+    assert set(files) == {"xlsx", "csv", "gpkg", "html", "pdf"}
+
+    book = openpyxl.load_workbook(files["xlsx"])
+    assert [c.value for c in book.worksheets[0][1]] == heads
+    assert book.worksheets[0].max_row == 1 + len(rows)
+    table = list(csv.DictReader(io.StringIO(files["csv"].read_text("utf-8-sig"))))
+    places = gpd.read_file(files["gpkg"], layer="audit")
+    assert len(table) == len(places) == len(rows)
+    figures = ("missed", "covered") if "level=section" in asked else ("covered_share",)
+    for name, head in zip(figures, ("漏巡", "已巡") if "level=section" in asked else ("已巡比例",), strict=True):
+        shown = [r[heads.index(head)] for r in rows]
+        for stored in ([float(r[name]) for r in table], [float(x) for x in places[name]]):
+            assert [f"{x:.1%}" if name.endswith("share") else f"{x:,.0f}" for x in stored] == shown
+    lines = dict(zip(("S0", "S1"), small_run.LINES, strict=True))
+    assert all(g.equals(MultiLineString([lines[k]])) or g.equals(lines[k]) for k, g in zip(places.get("key", places.get("section_id")), places.geometry, strict=True))  # fmt: skip
+
+    offline = v.context.new_page()  # of no server: what it would fetch fails the test
+    offline.on("pageerror", lambda error: v.complaints.append(f"offline map: {error}"))
+    offline.set_content(files["html"].read_text("utf-8"))
+    offline.wait_for_selector(".leaflet-container")
+    assert offline.locator(".x-table th").all_inner_texts() == heads
+    cells = "rows => rows.map(r => [...r.cells].map(c => c.innerText.trim()))"
+    assert offline.locator(".x-table tbody tr").evaluate_all(cells) == rows
+    assert sum(map(int, offline.locator(".x-legend td[data-count]").all_inner_texts())) == len(rows)
+    offline.locator(".x-table tbody tr").first.click()
+
+    with pymupdf.open(files["pdf"]) as document:
+        text = re.sub(r"\s", "", "".join(page.get_text() for page in document))
+    for row in rows:  # every cell of every row, in the row's order
+        at = 0
+        for value in row:
+            at = text.index(re.sub(r"\s", "", value), at)
+    assert re.sub(r"\s", "", "".join(heads)) in text
 
 
 @pytest.mark.browser
