@@ -24,6 +24,7 @@ from dashboards.backend import backend_over
 from dashboards.cache import Cache
 from dashboards.context import Desk
 from dashboards.duty import roster_duty
+from dashboards.exports.apart import Apart
 from dashboards.exports.routes import export_routes
 from dashboards.i18n import load_words
 from dashboards.metrics import Metrics, Observe
@@ -113,7 +114,12 @@ def index_handler(desk: Desk, assets: Assets, pages: Sequence[Page], app: Callab
 
 
 def create_app(
-    store: Store, city: Any, settings: DeskSettings | None = None, *, pages: Sequence[Page] | None = None
+    store: Store,
+    city: Any,
+    settings: DeskSettings | None = None,
+    *,
+    pages: Sequence[Page] | None = None,
+    store_url: str | None = None,
 ) -> ASGIApp:
     """The web application over a prepared store.
 
@@ -122,6 +128,7 @@ def create_app(
         city: the city file (`layers.city.City`) or anything with `name`.
         settings: of the application; defaults suit a trial on one machine.
         pages: other pages than those in `dashboards.pages` (tests).
+        store_url: the store's address; with it, whole runs are exported by a process of their own.
 
     Returns:
         An ASGI application.
@@ -134,14 +141,17 @@ def create_app(
     desk = create_desk(store, city, settings)
     assets = Assets(settings.assets)
     metrics = Metrics()
+    apart = Apart(store_url) if store_url else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        if apart is not None:
+            apart.close()
 
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     add_routes(server, assets, Api(desk, metrics))
-    server.include_router(export_routes(desk))
+    server.include_router(export_routes(desk, apart))
     sign_in = SignIn(desk, assets.url("app.css"))
     server.include_router(auth_routes(sign_in))
     if settings.oidc:

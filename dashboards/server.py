@@ -81,7 +81,7 @@ def worker_app() -> ASGIApp:
     log_json()
     city = load_city_file(plan["city"])
     store = open_store(plan["store"], timezone=city.timezone)
-    return create_app(store, city, settings_from_json(plan["settings"]))
+    return create_app(store, city, settings_from_json(plan["settings"]), store_url=plan["store"])
 
 
 def city_settings(city: City, settings: DeskSettings | None = None) -> DeskSettings:
