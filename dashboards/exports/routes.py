@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 import urllib.parse
-import zipfile
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -16,11 +14,12 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from dashboards.desk_manager import Choice
-from dashboards.exports.run import FORMATS, export_days
+from dashboards.exports.files import run_file
+from dashboards.exports.run import FORMATS
 from dashboards.exports.shown import FORMATS as TABLE_FORMATS
 from dashboards.exports.shown import write_shown
 from dashboards.manager_tables import shown_table
-from dashboards.scoped_source import ScopedSource, export_city
+from dashboards.scoped_source import export_city
 from gis.errors import XunchaError
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from dashboards.auth.principal import Role
     from dashboards.context import Desk, View
+    from dashboards.exports.apart import Apart
 
 TABLE_ROLES: tuple[Role, ...] = ("manager", "administrator")
 RUN_ROLES: tuple[Role, ...] = ("planner", "manager", "administrator")
@@ -39,7 +39,6 @@ MEDIA = {
     ".html": "text/html; charset=utf-8",
     ".zip": "application/zip",
 }
-EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def table_file(view: View, day: date, choice: Choice, kind: str) -> tuple[str, bytes]:
@@ -48,30 +47,6 @@ def table_file(view: View, day: date, choice: Choice, kind: str) -> tuple[str, b
     with tempfile.TemporaryDirectory(prefix="xuncha-") as folder:
         name = f"xuncha-{day}-{choice.kind}-{choice.level}.{kind}"
         return name, write_shown(shown, choice, Path(folder) / name, kind).read_bytes()
-
-
-def run_file(view: View, day: date, kind: str) -> tuple[str, bytes]:
-    """Name and bytes of a day's run in one format; several files come as one ZIP."""
-    scope = "" if view.principal.scope.whole else f"-{view.principal.scope.kind}-{view.principal.scope.key}"
-    with tempfile.TemporaryDirectory(prefix="xuncha-") as folder:
-        out = Path(folder)
-        source = ScopedSource(view.data, [day], view.standard)
-        written = export_days(export_city(view), source, [day], out, formats=[kind], lang=view.lang)
-        files = [p for p in written if p.name != "summary.json"]
-        if len(files) == 1:
-            return f"xuncha-{day}{scope}{files[0].suffix}", files[0].read_bytes()
-        return f"xuncha-{day}{scope}-{kind}.zip", _zipped(written, out)
-
-
-def _zipped(files: list[Path], root: Path) -> bytes:
-    """A ZIP with the same bytes for the same files."""
-    body = io.BytesIO()
-    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(files):
-            info = zipfile.ZipInfo(str(path.relative_to(root)), EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, path.read_bytes())
-    return body.getvalue()
 
 
 def _download(name: str, body: bytes) -> Response:
@@ -85,10 +60,11 @@ def _download(name: str, body: bytes) -> Response:
 
 
 class Exports:
-    """The handlers, over one desk."""
+    """The handlers, over one desk; whole runs are written by another process where there is one."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, apart: Apart | None) -> None:
         self.desk = desk
+        self._apart = apart
 
     def _view(self, request: Request, roles: tuple[Role, ...]) -> tuple[View, date | None]:
         view = self.desk.view(dict(request.query_params), roles=roles)
@@ -123,15 +99,17 @@ class Exports:
             if day is None or kind not in FORMATS:
                 return JSONResponse({"error": "not_found"}, status_code=404)
             view.data.log("export", day=day, purpose="run", format=kind)
-            return _download(*run_file(view, day, kind))
+            if self._apart is not None:
+                return _download(*self._apart.run_file(view, export_city(view), day, kind))
+            return _download(*run_file(view.data, export_city(view), view.standard, day, kind, view.lang))
         except XunchaError as error:
             return JSONResponse({"error": str(error)}, status_code=403)
 
 
-def export_routes(desk: Desk) -> APIRouter:
-    """The routes, to be included before Dash adds its own."""
+def export_routes(desk: Desk, apart: Apart | None = None) -> APIRouter:
+    """The routes, to be included before Dash adds its own; `apart` is the process that writes whole runs (None: this one)."""
     router = APIRouter(include_in_schema=False)
-    exports = Exports(desk)
+    exports = Exports(desk, apart)
     router.add_route("/export/table/{kind}", exports.table, methods=["GET"])
     router.add_route("/export/run/{kind}", exports.run, methods=["GET"])
     return router
