@@ -448,6 +448,9 @@ def replay(
     from etl.replay import replay_day
 
     city = _city(city_file)
+    watch = f"xuncha serve {city_file} --store {into} --port 8051"
+    _say(f"另开窗口看指挥台:{watch};中断后再执行同一命令即接着放",
+         f"see it in another window: {watch}; interrupted, the same command goes on")  # fmt: skip
     with _store(city) as source, _progress() as tell:
         replay_day(city, source, _day(day), speed=speed, into=into, progress=tell)
 

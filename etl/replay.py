@@ -1,13 +1,16 @@
 """Replay: a stored day played into a scratch store on a virtual clock, as if it were happening.
 
-The clock is the newest position load of the source `replay`: positions and the moment they reach are stored in one atomic step, so whoever
-reads the scratch store at that moment sees exactly the positions that had arrived by then.
+The clock is the newest position load of the source `replay`: positions and the moment they reach are stored in one atomic step, so
+whoever reads the scratch store at that moment sees exactly the positions that had arrived by then. A replay that was interrupted goes
+on from the moment it had reached.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +28,10 @@ from layers.store.base import SourceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
     from datetime import date
+
+    import numpy.typing as npt
 
     from layers.city import City
     from layers.store.base import Store
@@ -48,28 +54,27 @@ def replay_day(
 ) -> None:
     """Play a day: editions are copied, positions appended as they arrived, and the day so far is audited every so many virtual seconds.
 
-    An audit that takes longer than its virtual time makes the clock late, never wrong: the clock moves only once the positions are stored.
+    Audits run beside the clock, one at a time; the last one, of the whole day, ends the replay.
 
     Args:
         city: the city file.
         source_store: holds the day; it is only read.
         day: local day.
         speed: virtual seconds a second.
-        into: address of the scratch store.
+        into: address of the scratch store: empty, or one that a replay of the same day was interrupted on.
         step_s: virtual seconds between two batches.
         audit_every_s: virtual seconds between two audits.
         progress: told at each batch.
         sleep: waits real seconds.
 
     Raises:
-        SettingsError: the speed is not positive, or the scratch store is the source itself.
-        ImpossibleError: the day holds no positions.
+        SettingsError: the speed is not positive, or the scratch store is the source itself or holds something else.
+        ImpossibleError: the day holds no positions, or has been played to its end.
     """
     if not speed > 0 or step_s <= 0 or audit_every_s <= 0:
         raise SettingsError(Fault("replay.speed", "倍速与步长必须大于 0", "speed and steps must be above zero"))
     if day not in source_store.positions.days():
         raise ImpossibleError(Fault("replay.nothing", f"{day} 没有定位数据", f"{day} holds no positions"))
-    positions = source_store.positions.scan(day)
     scratch = open_store(into, timezone=city.timezone)
     try:
         if scratch.url == source_store.url:
@@ -77,10 +82,61 @@ def replay_day(
                 Fault("replay.same", "演练库不能是数据来源的库", "the scratch store must not be the source")
             )
         scratch.prepare()
+        reached = reached_ms(scratch, day)
+        positions = source_store.positions.scan(day)
+        moments = clock(positions, day_bounds(day, city.zone), step_s)
+        ahead = moments if reached is None else moments[moments > reached]
+        if len(ahead) == 0:
+            raise ImpossibleError(
+                Fault(
+                    "replay.over",
+                    f"演练库里 {day} 已放完",
+                    f"{day} has been played to its end there",
+                    "换一个演练库,或删除它再放",
+                    "name another scratch store, or delete this one",
+                )
+            )
         copy_editions(source_store, scratch, day)
-        _play(city, scratch, positions, day, (speed, step_s, audit_every_s), progress, sleep)
+        played = _Played(city, scratch, into, positions, day)
+        _play(played, ahead, reached, (speed, step_s, audit_every_s), progress, sleep)
     finally:
         scratch.close()
+
+
+def reached_ms(scratch: Store, day: date) -> int | None:
+    """The moment that an interrupted replay of the day had reached, None in an empty store.
+
+    Raises:
+        SettingsError: the store holds something else than a replay of this day.
+    """
+    loads = scratch.manifests()
+    foreign = next((m for m in loads if m.record.source != SOURCE and not m.record.path.startswith(f"{SOURCE}:")), None)
+    newest = next((m.record.path for m in loads if m.record.source == SOURCE), "")
+    name, _, moment = newest.partition(" ")
+    if foreign is not None or (newest and name != str(day)):
+        what = foreign.record.path if foreign else name
+        raise SettingsError(
+            Fault(
+                "replay.not_empty",
+                f"演练库里已有别的数据({what})",
+                f"the scratch store holds something else ({what})",
+                "演练库要用一个新的地址",
+                "give the scratch store an address of its own",
+            )
+        )
+    return int(moment) if newest else None
+
+
+def clock(positions: pa.Table, bounds: tuple[int, int], step_s: int) -> npt.NDArray[np.int64]:
+    """Virtual moments, int64 UTC ms: from the first arrival to the last one within the day, a step apart."""
+    start, end = bounds
+    arrived = positions["arrived_ms"].to_numpy()
+    step_ms = step_s * 1000
+    last = min(end, int(arrived.max()))
+    moments: npt.NDArray[np.int64] = np.arange(
+        max(start, int(arrived.min()) // step_ms * step_ms), last + step_ms, step_ms, dtype=np.int64
+    )
+    return moments
 
 
 def copy_editions(source: Store, into: Store, day: date) -> None:
@@ -98,34 +154,55 @@ def copy_editions(source: Store, into: Store, day: date) -> None:
             into.ledger_append("users", {str(k): v for k, v in row.items() if k != "at"})
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Played:
+    city: City
+    scratch: Store
+    address: str
+    positions: pa.Table
+    day: date
+
+    def audit(self) -> None:
+        """The day so far, over a connection of its own."""
+        store = open_store(self.address, timezone=self.city.timezone)
+        try:
+            audit_days(self.city, store, [self.day])
+        finally:
+            store.close()
+
+
 def _play(
-    city: City,
-    scratch: Store,
-    positions: pa.Table,
-    day: date,
+    played: _Played,
+    moments: npt.NDArray[np.int64],
+    reached: int | None,
     pace: tuple[float, int, int],
     progress: Progress,
     sleep: Callable[[float], None],
 ) -> None:
     speed, step_s, audit_every_s = pace
-    start, end = day_bounds(day, city.zone)
-    arrived = positions["arrived_ms"].to_numpy()
-    last = min(end, int(arrived.max())) if len(arrived) else end
-    moments = np.arange(
-        max(start, int(arrived.min()) // (step_s * 1000) * step_s * 1000), last + step_s * 1000, step_s * 1000
-    )
-    before, audited, began = -(2**62), -(2**62), time.monotonic()
-    for k, now in enumerate(moments.tolist()):
-        late = began + k * step_s / speed - time.monotonic()
-        if late > 0:
-            sleep(late)
-        fresh = pc.and_(pc.greater(positions["arrived_ms"], before), pc.less_equal(positions["arrived_ms"], now))
-        append(scratch, positions.filter(fresh), day, now)
-        before = now
-        if now - audited >= audit_every_s * 1000 or k == len(moments) - 1:
-            audit_days(city, scratch, [day])
-            audited = now
-        progress("replay", k + 1, len(moments))
+    before, audited, began = -(2**62) if reached is None else reached, -(2**62), time.monotonic()
+    arrived = played.positions["arrived_ms"]
+    audit: Future[None] | None = None
+    with ThreadPoolExecutor(1) as beside:
+        for k, now in enumerate(moments.tolist()):
+            late = began + k * step_s / speed - time.monotonic()
+            if late > 0:
+                sleep(late)
+            fresh = pc.and_(pc.greater(arrived, before), pc.less_equal(arrived, now))
+            append(played.scratch, played.positions.filter(fresh), played.day, now)
+            before = now
+            if now - audited >= audit_every_s * 1000 and (audit is None or audit.done()):
+                if audit is not None:
+                    audit.result()  # a failed audit ends the replay
+                audit, audited = beside.submit(played.audit), now
+            progress("replay", k + 1, len(moments))
+        if audit is not None:
+            audit.result()
+    if len(
+        played.positions.filter(pc.greater(arrived, before))
+    ):  # what came after midnight belongs to the day all the same
+        append(played.scratch, played.positions.filter(pc.greater(arrived, before)), played.day, before + step_s * 1000)
+    audit_days(played.city, played.scratch, [played.day])
 
 
 def append(scratch: Store, batch: pa.Table, day: date, now_ms: int) -> None:
