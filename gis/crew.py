@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from gis.calendar import Interval, day_bounds, duty_intervals, intersect, subtract, total_ms, union
-from gis.model import EXCLUDED, Mode
+from gis.model import Mode
+from gis.silence import Heard, Silence, device_spans, heard_spans, silences_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -101,6 +102,7 @@ class Crew:
         unassigned_modes: modes whose devices count although nobody carried them; empty: none.
         silent: silent intervals of each person (within `watch`), filled by `with_fixes`.
         observed: observed intervals of each person (within `duty`), filled by `with_fixes`.
+        silences: the silent intervals with where each began and ended, filled by `with_fixes`.
         blind: neither a roster nor a single fix that day: nothing can be called missed.
     """
 
@@ -114,6 +116,7 @@ class Crew:
     observed: tuple[tuple[Interval, ...], ...] = ()
     index: Mapping[str, int] = field(default_factory=dict)
     blind: bool = False
+    silences: tuple[tuple[Silence, ...], ...] = ()
 
     def carried(self) -> frozenset[str]:
         """Ids of the devices that somebody carried at some time of the day."""
@@ -257,32 +260,6 @@ def _substituted(
 
 
 # --- what the positions say of people ---
-def device_spans(
-    fixes: Fixes, *, silence_s: float, silence_medians: float
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Spans in which a device was heard: no gap between its fixes above max(silence_s, silence_medians x its median interval).
-
-    Returns:
-        device_ix (int32), start_ms, end_ms (int64) of the spans, sorted; and limit_ms (int64, per device).
-    """
-    use = (fixes.flags & int(EXCLUDED)) == 0
-    dev, t = fixes.device_ix[use], fixes.t_ms[use]
-    limit = np.full(len(fixes.devices), round(silence_s * 1000), dtype=np.int64)
-    if not len(dev):
-        empty = np.zeros(0, dtype=np.int64)
-        return empty.astype(np.int32), empty, empty, limit
-    same = dev[1:] == dev[:-1]
-    gap = np.diff(t)
-    medians = pd.Series(gap[same]).groupby(dev[1:][same], sort=True).median()
-    times = np.round(medians.to_numpy(dtype=np.float64) * silence_medians).astype(np.int64)
-    at = medians.index.to_numpy()
-    limit[at] = np.maximum(limit[at], times)
-    breaks = ~same | (gap > limit[dev[1:]])
-    first = np.concatenate(([0], np.flatnonzero(breaks) + 1))
-    last = np.concatenate((first[1:] - 1, [len(dev) - 1]))
-    return dev[first], t[first], t[last], limit
-
-
 def with_fixes(crew: Crew, fixes: Fixes, standard: Standard) -> Crew:
     """The crew with what its fixes say: observed time (within duty) and silent time (within watch) of each person.
 
@@ -291,26 +268,29 @@ def with_fixes(crew: Crew, fixes: Fixes, standard: Standard) -> Crew:
     """
     settings = standard.measure
     least_ms = round(settings.silence_s.value * 1000)
-    dev, start, end, limits = device_spans(
+    first, last, limits = device_spans(
         fixes, silence_s=settings.silence_s.value, silence_medians=settings.silence_medians.value
     )
-    heard: dict[str, list[Interval]] = defaultdict(list)
-    for d, s, e in zip(dev.tolist(), start.tolist(), end.tolist(), strict=True):
-        heard[fixes.devices[d]].append((s, e))
+    heard = heard_spans(fixes, first, last)
     limit_of = dict(zip(fixes.devices, limits.tolist(), strict=True))
-    by_person: dict[int, list[Interval]] = defaultdict(list)
+    by_person: dict[int, list[Heard]] = defaultdict(list)
     limit_ms = [least_ms] * len(crew.persons)
     for carry in crew.carries:
         limit_ms[carry.person_ix] = max(limit_ms[carry.person_ix], limit_of.get(carry.device_id, least_ms))
-        by_person[carry.person_ix] += intersect(heard.get(carry.device_id, []), [(carry.start_ms, carry.end_ms)])
-    observed, silent = [], []
+        for span in heard.get(carry.device_id, []):
+            if min(span.end_ms, carry.end_ms) > max(span.start_ms, carry.start_ms):
+                by_person[carry.person_ix].append(span.clipped(carry.start_ms, carry.end_ms))
+    observed, silences = [], []
     for i, person in enumerate(crew.persons):
-        known = union(by_person.get(i, []))
+        spans = by_person.get(i, [])
+        known = union((s.start_ms, s.end_ms) for s in spans)
         observed.append(tuple(intersect(known, person.duty)))
-        silent.append(tuple(g for g in subtract(person.watch, known) if g[1] - g[0] > limit_ms[i]))
-    return Crew(
-        crew.start_ms, crew.end_ms, crew.persons, crew.carries, crew.duties, crew.unassigned_modes,
-        tuple(silent), tuple(observed), crew.index, blind=not crew.persons and not len(fixes.t_ms),
+        gaps = [g for g in subtract(person.watch, known) if g[1] - g[0] > limit_ms[i]]
+        silences.append(silences_of(gaps, spans))
+    silent = tuple(tuple((s.start_ms, s.end_ms) for s in of) for of in silences)
+    return replace(
+        crew, silent=silent, observed=tuple(observed), silences=tuple(silences),
+        blind=not crew.persons and not len(fixes.t_ms),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ full patrol could have fitted, or only inferred passes would complete it), else 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from gis.calibration_tables import table_named
 from gis.coverage import COUNTS, SLOW, Pieces, Strokes, WindowSets
 from gis.crew import carried_time, column_text, entitled_time
 from gis.rates import OUTCOMES, counts_by
+from gis.reach import confined_reach
 from gis.sentences import missing_sentences
 from gis.strokes import network_cells, primary_segments, strokes_of
 
@@ -248,6 +249,12 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
     )
     own = _reached(strokes, mine, need, plan.rows, standard)
     answer = answer_rows(crew, standard, entries, plan.set_of, plan.sets)
+    short = np.flatnonzero(np.minimum(reached["covered"], own["covered"]) < need)
+    reach_mm = confined_reach(
+        answer, network, crew, standard, entries, plan.set_of, plan.sets, rows=short, section_of_row=plan.section_of_row,
+        window_of_row=plan.window_of_row,
+    )  # fmt: skip
+    answer = replace(answer, reach_mm=reach_mm)
     full = np.ceil(length * proportion).astype(np.int64)
     excuses = excuses_for(
         exceptions, network.sections, crew, areas=areas, share=measure.excused_share.value,

@@ -24,6 +24,7 @@ Must = Literal["key_point", "back_street", "hot_area"]
 Channel = Literal["community", "squad", "platform", "opinion"]
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 
 _PERIOD = re.compile(r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")
 _DAY_OF_YEAR = re.compile(r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")
@@ -288,6 +289,7 @@ class Measure(Frozen):
     """How to measure: every line a setting."""
 
     patrol_speed_kmh: Setting[Speeds]
+    pace_s: Setting[NotNegative]
     full_patrol_share: Setting[Share]
     round_share: Setting[Share]
     remainder_share: Setting[Share]
@@ -295,6 +297,7 @@ class Measure(Frozen):
     evidence: Setting[Literal["seen", "seen_and_inferred"]]
     silence_s: Setting[Positive]
     silence_medians: Setting[Positive]
+    place_error_m: Setting[NotNegative]
     unknown_need: Setting[Literal["full", "remaining"]]
     excused_share: Setting[Share]
     weight: Setting[Literal["km", "count"]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gis.coverage import COUNTS, LOG_SCALE, SLOW, Cells, Strokes, cut_cells
+from gis.pace import pace
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,17 +22,17 @@ _SURE = 0.999999
 def strokes_of(network: Network, passes: Passes, standard: Standard) -> Strokes:
     """Passes on the measure of their sections, with what decides whether they count.
 
-    A pass counts when it was seen (or inferred too, where `measure.evidence` says so), and is slow enough when its length over its time
-    is not above the patrol speed of its mode; one millisecond is allowed for rounding.
+    A pass counts when it was seen (or inferred too, where `measure.evidence` says so), and is slow enough when the way of its device over
+    the `measure.pace_s` about it (`gis.pace`) is not above the patrol speed of its mode; one millisecond is allowed for rounding.
     """
     s = passes.segment_ix
     length = network.graph.seg_length_mm[s].astype(np.int64)
     lo = network.seg_measure_from_mm[s].astype(np.int64)
     hi = network.seg_measure_to_mm[s].astype(np.int64)
-    moved = np.abs(passes.to_mm.astype(np.int64) - passes.from_mm)
     speed = standard.measure.patrol_speed_kmh.value.mm_per_s()[passes.mode.astype(np.int64)]
     speed = speed[passes.device_ix] if len(speed) else np.zeros(0, dtype=np.int64)
-    slow = moved * 1000 <= speed * (passes.leave_ms - passes.enter_ms + 1)
+    moved, took = pace(passes, over_ms=round(standard.measure.pace_s.value * 1000))
+    slow = moved * 1000 <= speed * (took + 1)
     counts = passes.seen | (standard.measure.evidence.value == "seen_and_inferred")
     doubt = np.round(-np.log1p(-np.minimum(passes.confidence.astype(np.float64), _SURE)) * LOG_SCALE)
     return Strokes(
