@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import itertools
 import json
 import os
 import platform
@@ -19,13 +18,14 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+import valhalla_graph
+from matching_peers import ROUNDS, absent, by_fastmm, by_nearest, by_xuncha
 from road_data import beijing, data_root, synthetic
 from scoring import Stretches, f1, observed
 from trips import trips
@@ -39,12 +39,22 @@ CASES = {
     "30 s, 5 m/s, 15 m": (30, 5.0, 15.0, Mode.VEHICLE),
     "walking 10 s, 1.4 m/s, 8 m": (10, 1.4, 8.0, Mode.FOOT),
 }
-# fastmm: table bound, search radius, noise, reverse tolerance: the best found for each case
+# The best settings found for each case on other patrols (seed 23) than those that are measured.
+# fastmm: table bound, search radius, noise, reverse tolerance, all in metres.
 FASTMM = {
-    "10 s, 5 m/s, 8 m": (600, 40, 10, 0),
-    "30 s, 5 m/s, 15 m": (1000, 60, 15, 0),
-    "walking 10 s, 1.4 m/s, 8 m": (600, 40, 10, 50),
+    "10 s, 5 m/s, 8 m": (300, 40, 20, 0),
+    "30 s, 5 m/s, 15 m": (600, 60, 60, 0),
+    "walking 10 s, 1.4 m/s, 8 m": (300, 40, 15, 20),
 }
+# Valhalla: Meili's settings; the distance at which it breaks a track and its candidates' noise as here, no fix left out as too near.
+MEILI = {"breakage_distance": 5000.0, "interpolation_distance": 1.0}
+VALHALLA = {
+    "10 s, 5 m/s, 8 m": {"search_radius": 30.0, "sigma_z": 6.0, "beta": 6.0, "turn_penalty_factor": 50.0},
+    "30 s, 5 m/s, 15 m": {"search_radius": 50.0, "sigma_z": 11.0, "beta": 6.0, "turn_penalty_factor": 50.0},
+    "walking 10 s, 1.4 m/s, 8 m": {
+        "search_radius": 40.0, "sigma_z": 6.0, "beta": 6.0, "turn_penalty_factor": 50.0, "interpolation_distance": 20.0,
+    },
+}  # fmt: skip
 FIXES_PER_DEVICE = 360
 TRUTH = ("segment_ix", "from_mm", "to_mm", "enter_ms", "leave_ms", "device_ix")
 
@@ -85,115 +95,31 @@ def load(path: Path) -> tuple[Fixes, Passes]:
     return fixes, Passes(s, a, b, enter, leave, d, d, enter, leave, ones.astype(bool), ones, names, z["mode"])
 
 
-def run_xuncha(graph: Any, fixes: Fixes, case: str) -> tuple[Stretches, dict[str, float]]:
-    from gis.matching import Matcher  # noqa: PLC0415 (only the process that measures it loads it)
-
-    t0 = time.process_time()
-    matcher = Matcher(graph).prepare((CASES[case][3],))
-    built = time.process_time() - t0
-    few = fixes.device_ix == 0
-    part = Fixes(
-        *(getattr(fixes, c)[few] for c in ("device_ix", "t_ms", "x", "y", "flags", "track_ix")),
-        fixes.devices,
-        fixes.mode,
-    )
-    t0 = time.process_time()
-    matcher.match(part)
-    compiled = time.process_time() - t0
-    best = np.inf
-    for _ in range(3):
-        t0 = time.process_time()
-        p = matcher.match(fixes)
-        best = min(best, time.process_time() - t0)
-    return Stretches.of(p.device_ix, p.segment_ix, p.from_mm, p.to_mm), {
-        "build_s": built,
-        "first_call_s": compiled,
-        "match_s": best,
-    }
+def run(
+    name: str, graph: Any, fixes: Fixes, case: str, python: str | None, core: int
+) -> tuple[Stretches, dict[str, float]]:
+    """One matcher on one case."""
+    mode = CASES[case][3]
+    if name == "xuncha":
+        return by_xuncha(graph, fixes, mode)
+    if name == "fastmm":
+        return by_fastmm(graph, fixes, FASTMM[case], walker=mode == Mode.FOOT)
+    if name == "Valhalla":
+        costing = "pedestrian" if mode == Mode.FOOT else "auto"
+        how = {"costing": costing, "repeat": ROUNDS, "times": False, "meili": MEILI | VALHALLA[case]}
+        return valhalla_graph.match(str(python), graph, fixes, how, core=core)
+    return by_nearest(graph, fixes)
 
 
-def run_fastmm(graph: Any, fixes: Fixes, case: str) -> tuple[Stretches, dict[str, float]]:
-    import fastmm  # noqa: PLC0415
-
-    bound, radius, noise, back = FASTMM[case]
-    walker = CASES[case][3] == Mode.FOOT
-    t0 = time.process_time()
-    network = fastmm.Network()
-    for s in range(graph.segment_count):
-        a, b = graph.vert_ptr[s], graph.vert_ptr[s + 1]
-        line = list(zip(graph.vert_x[a:b].tolist(), graph.vert_y[a:b].tolist(), strict=True))
-        u, v = int(graph.seg_u[s]), int(graph.seg_v[s])
-        if walker or graph.seg_oneway[s] >= 0:
-            network.add_edge(2 * s, u, v, line)
-        if walker or graph.seg_oneway[s] <= 0:
-            network.add_edge(2 * s + 1, v, u, line[::-1])
-    network.finalize()
-    with tempfile.TemporaryDirectory() as folder:
-        matcher = fastmm.FastMapMatch(
-            network, fastmm.TransitionMode.SHORTEST, max_distance_between_candidates=float(bound), cache_dir=folder
-        )
-    built = time.process_time() - t0
-    ptr = np.searchsorted(fixes.device_ix, np.arange(len(fixes.devices) + 1))
-    tracks = []
-    for a, b in itertools.pairwise(ptr):
-        t = fixes.t_ms[a:b] / 1000
-        tracks.append(
-            fastmm.Trajectory.from_xyt_tuples(
-                list(zip(fixes.x[a:b].tolist(), fixes.y[a:b].tolist(), t.tolist(), strict=True))
-            )
-        )
-    many = getattr(matcher, "match_many", None)
-    how = {
-        "max_candidates": 8, "candidate_search_radius": float(radius), "gps_error": float(noise), "reverse_tolerance": float(back)
-    }  # fmt: skip
-    best = np.inf
-    for _ in range(2):
-        t0 = time.process_time()
-        results = many(tracks, **how) if many else [matcher.match(t, **how) for t in tracks]
-        best = min(best, time.process_time() - t0)
-    rows = []
-    for device, result in enumerate(results):
-        for part in result.subtrajectories:
-            for stretch in part.segments:
-                edges = stretch.edges
-                for k, e in enumerate(edges):
-                    begin = stretch.p0.offset_from_start_of_edge if k == 0 else 0.0
-                    end = stretch.p1.offset_from_start_of_edge if k == len(edges) - 1 else np.inf
-                    rows.append((device, e.edge_id, begin, end))
-    table = np.array(rows)
-    seg, against = table[:, 1].astype(np.int64) >> 1, table[:, 1].astype(np.int64) & 1
-    length = graph.seg_length_mm[seg].astype(np.float64)
-    a, b = (np.minimum(np.rint(table[:, c] * 1000), length) for c in (2, 3))
-    a, b = (np.where(against == 1, length - c, c) for c in (a, b))
-    return Stretches.of(table[:, 0], seg, a, b), {"build_s": built, "first_call_s": 0.0, "match_s": best}
-
-
-def run_nearest(graph: Any, fixes: Fixes, case: str) -> tuple[Stretches, dict[str, float]]:  # noqa: ARG001 (all alike)
-    """The nearest segment of each fix counts as passed whole."""
-    import shapely  # noqa: PLC0415
-
-    t0 = time.process_time()
-    of = np.repeat(np.arange(graph.segment_count), np.diff(graph.vert_ptr))
-    tree = shapely.STRtree(shapely.linestrings(np.column_stack([graph.vert_x, graph.vert_y]), indices=of))
-    built = time.process_time() - t0
-    t0 = time.process_time()
-    (at, seg), took = tree.query_nearest(shapely.points(fixes.x, fixes.y), all_matches=False), 0.0
-    took = time.process_time() - t0
-    got = Stretches.of(fixes.device_ix[at], seg, np.zeros(len(seg)), graph.seg_length_mm[seg])
-    return got, {"build_s": built, "first_call_s": 0.0, "match_s": took}
-
-
-RUNNERS = {"xuncha": run_xuncha, "fastmm": run_fastmm, "nearest road": run_nearest}
-
-
-def work(name: str, case: str, path: Path, core: int) -> None:
+def work(name: str, case: str, path: Path, core: int, python: str | None) -> None:
     """One measurement, in its own process; prints one JSON line."""
     os.sched_setaffinity(0, {core})
     graph, _ = graph_at_hand()
     fixes, truth = load(path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    got, times = RUNNERS[name](graph, fixes, case)
+    got, times = run(name, graph, fixes, case, python, core)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = int(times.pop("peak_mib", peak / 1024) * 1024)
     scores = f1(observed(truth, fixes.device_ix, fixes.t_ms), got, graph.seg_length_mm)
     print(
         "RESULT "
@@ -203,17 +129,15 @@ def work(name: str, case: str, path: Path, core: int) -> None:
     )
 
 
-def measure(name: str, case: str, path: Path, core: int) -> dict[str, float] | str:
+def measure(name: str, case: str, path: Path, core: int, python: str | None) -> dict[str, float] | str:
     """A measurement by a fresh process, or why there is none."""
-    if name == "fastmm":
-        try:
-            importlib.metadata.version("fastmm")
-        except importlib.metadata.PackageNotFoundError:
-            return "not installed"
-    done = subprocess.run(
-        [sys.executable, __file__, "--worker", name, "--case", case, "--fixes", str(path), "--core", str(core)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    if name == "fastmm" and absent("fastmm"):
+        return "not installed"
+    if name == "Valhalla" and python is None:
+        return f"not installed (name a Python that has it: --valhalla or {valhalla_graph.VARIABLE})"
+    call = [sys.executable, __file__, "--worker", name, "--case", case, "--fixes", str(path), "--core", str(core)]
+    call += ["--valhalla", python] if python else []
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):
             found: dict[str, float] = json.loads(line[7:])
@@ -221,15 +145,11 @@ def measure(name: str, case: str, path: Path, core: int) -> dict[str, float] | s
     return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no result"
 
 
-def versions() -> str:
+def versions(python: str | None) -> str:
     """Machine and versions of what is measured."""
     names = ("numpy", "numba", "fastmm", "shapely")
-    have = []
-    for n in names:
-        try:
-            have.append(f"{n} {importlib.metadata.version(n)}")
-        except importlib.metadata.PackageNotFoundError:
-            have.append(f"{n} absent")
+    have = [f"{n} absent" if absent(n) else f"{n} {importlib.metadata.version(n)}" for n in names]
+    have.append(f"Valhalla {valhalla_graph.version(python)}" if python else "Valhalla absent")
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, " + ", ".join(have)
 
 
@@ -241,15 +161,17 @@ def main() -> None:
     )
     parser.add_argument("--only", default="", help="only cases whose name contains this")
     parser.add_argument("--core", type=int, default=0, help="core to pin to")
+    parser.add_argument("--valhalla", help="the Python that has pyvalhalla")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     parser.add_argument("--fixes", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
-        work(given.worker, given.case, given.fixes, given.core)
+        work(given.worker, given.case, given.fixes, given.core, given.valhalla)
         return
+    python = valhalla_graph.interpreter(given.valhalla)
     graph, place = graph_at_hand()
-    print(f"{place}: {graph.segment_count} segments, {graph.node_count} nodes; {given.kind}; {versions()}")
+    print(f"{place}: {graph.segment_count} segments, {graph.node_count} nodes; {given.kind}; {versions(python)}")
     names = "case,matcher,points,points/s,× fastmm,edges F1,metres F1,recall,precision,build s,first call s,peak MiB,own MiB"
     head = "| " + names.replace(",", " | ") + " |"
     print(head + "\n|" + "---|" * (head.count("|") - 1))
@@ -259,8 +181,8 @@ def main() -> None:
                 path = Path(folder) / "fixes.npz"
                 simulate(graph, case, size, given.kind, path)
                 rates: dict[str, float] = {}
-                for name in ("fastmm", "xuncha", "nearest road"):
-                    r = measure(name, case, path, given.core)
+                for name in ("fastmm", "Valhalla", "xuncha", "nearest road"):
+                    r = measure(name, case, path, given.core, python)
                     if isinstance(r, str):
                         print(f"| {case} | {name} | {r} |" + " |" * 10, flush=True)
                         continue
