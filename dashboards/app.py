@@ -100,11 +100,16 @@ def create_dash(desk: Desk, server: FastAPI, assets: Assets, pages: Sequence[Pag
 def index_handler(desk: Desk, assets: Assets, pages: Sequence[Page], app: Callable[[], dash.Dash]) -> Handler:
     """The index with the visitor's frame (404 where no page has the path)."""
 
+    @cache
+    def bare() -> str:
+        """Dash's own index: the same for everybody, made once."""
+        return str(app().index())
+
     async def index(request: Request) -> Response:
         url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         token = set_current_request(request)
         try:
-            text = index_html(desk, pages, app().index(), url, assets)
+            text = index_html(desk, pages, bare(), url, assets)
         finally:
             reset_current_request(token)
         found = any(page.takes(request.url.path) for page in pages)

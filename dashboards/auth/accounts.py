@@ -75,6 +75,12 @@ class Accounts:
         self._hasher = PasswordHasher()
         self._decoy = self._hasher.hash("no account has this password")
 
+    def remembered(self, name: str) -> bool:
+        """Whether `find` would answer at once, without asking the store."""
+        with self._lock:
+            known = self._known.get(name)
+        return known is not None and time.monotonic() - known[0] < self._remember_s
+
     def find(self, name: str) -> Account | None:
         """The account of a name, None where there is none or it is closed."""
         now = time.monotonic()

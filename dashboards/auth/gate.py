@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from dashboards.auth.accounts import Accounts
-    from dashboards.auth.sessions import Sessions
+    from dashboards.auth.principal import Principal
+    from dashboards.auth.sessions import Session, Sessions
     from dashboards.i18n import Lang
 
 OPEN = (
@@ -71,12 +72,18 @@ class Gate:
     async def _visit(self, connection: HTTPConnection) -> Visit:
         cookies = connection.cookies
         session = self._sessions.read(cookies.get(SESSION_COOKIE))
-        principal = await run_sync(self._sessions.alive, session, self._accounts) if session else None
+        principal = await self._alive(session) if session else None
         chosen = cookies.get("xuncha_lang")
         lang: Lang = "en" if chosen == "en" else "zh" if chosen == "zh" else self._language
         theme = "dark" if cookies.get("xuncha_theme") == "dark" else "light"
         address = connection.client.host if connection.client else ""
         return Visit(session if principal else None, principal, lang, theme, address)
+
+    async def _alive(self, session: Session) -> Principal | None:
+        """The session's principal; only where the store must be asked does it cost a thread."""
+        if self._accounts.remembered(session.name):
+            return self._sessions.alive(session, self._accounts)
+        return await run_sync(self._sessions.alive, session, self._accounts)
 
     def _refusal(self, scope: Scope, visit: Visit) -> Response | None:
         connection = HTTPConnection(scope)

@@ -14,7 +14,7 @@ fill="none" stroke-linecap="round">
 <g stroke="#1d4362" stroke-width="2"><path d="M-20 120H620M-20 260H620M-20 410H620M-20 585H620M-20 720H620"/>
 <path d="M70-20V920M205-20V920M330-20V920M470-20V920M560-20V920"/><path d="M-20 840C140 760 260 690 340 560S520 330 640 300"/></g>
 <g stroke-width="5"><path d="M-20 260H205V120H470V-20" stroke="#56b4e9"/><path d="M330 720H470V585H620" stroke="#2f8fc4"/>
-<path d="M70 900V720H205V840H560V920" stroke="#e69f00"/></g>
+<path d="M140 920V840H560V920" stroke="#e69f00"/></g>
 <g fill="#e8f0f7"><circle cx="205" cy="260" r="8"/><circle cx="470" cy="120" r="8"/><circle cx="330" cy="720" r="8"/></g></svg>"""
 MARK = """<svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true" fill="none"><rect width="32" height="32" rx="7" fill="#17496f"/>
 <path d="M6 21.5h8.5V11H26" stroke="#56b4e9" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/>
@@ -68,7 +68,7 @@ def login_page(
         oidc = f'<a class="button" href="/login/oidc">{escape(label)}</a>'
     other = "en" if t.lang == "zh" else "zh"
     body = f"""<div class="login"><div class="login-side">{STREETS}<div>{MARK}</div>
-<div><h1>{t("shell.product")}</h1><p class="motto">{t("shell.motto")}</p></div><footer>{escape(place)}</footer></div>
+<div><h1>{t("shell.product")}</h1><p class="motto">{t("shell.motto")}</p></div><footer><span>{escape(place)}</span></footer></div>
 <main class="login-main"><nav class="login-tools"><a href="/lang/{other}?next=/login">{t("shell.language")}</a></nav>
 <form method="post" action="/login"><h2>{t("login.title")}</h2>{alert}
 <input type="hidden" name="csrf_token" value="{token}"><input type="hidden" name="next" value="{escape(target)}">
