@@ -39,7 +39,7 @@ def _run(command: list[str], *, path: str) -> None:
         raise SettingsError(
             Fault(
                 "assets.build",
-                f"网页资源构建失败: {text}",
+                f"网页资源构建失败：{text}",
                 f"building the pages' assets failed: {text}",
                 file=command[-1],
             )

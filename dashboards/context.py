@@ -136,7 +136,7 @@ class Desk:
         visit = self.visit()
         principal = self.sessions.alive(visit.session, self.accounts) if visit.session else None
         if principal is None:
-            raise forbidden(zh="登录已失效,请重新登录", en="your session has ended, sign in again")
+            raise forbidden(zh="登录已失效，请重新登录", en="your session has ended, sign in again")
         if roles is not None and principal.role not in roles:
             raise forbidden(zh="您的角色不能查看", en="your role may not see this")
         return self.view_of(principal, visit.lang, query)

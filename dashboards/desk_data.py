@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dashboards.exports.text import as_text
+from dashboards.sentences import note_words
 from gis.standard import CommunityRule, DensityRule, RoadRule, RoundsRule, Setting
 from layers.contracts import TABLES
 
@@ -36,15 +37,15 @@ def table_title(name: str, lang: str) -> str:
     return contract.zh if lang == "zh" else contract.en
 
 
-def manifest_table(manifests: Sequence[Manifest]) -> pd.DataFrame:
-    """One row a load, newest first; `adds_up` says whether rows in = inserted + already present + quarantined."""
+def manifest_table(manifests: Sequence[Manifest], lang: str = "zh") -> pd.DataFrame:
+    """One row a load, newest first, notes in a language; `adds_up` says whether rows in = inserted + already present + quarantined."""
     rows = [
         {
             "manifest_id": m.manifest_id, "source": m.record.source, "table": m.record.table, "path": m.record.path, "sha256": m.record.sha256,
             "rows_in": m.record.rows_in, "inserted": m.inserted, "already_present": m.already_present, "quarantined": m.quarantined,
             "adds_up": m.record.rows_in == m.inserted + m.already_present + m.quarantined,
             "reasons": dict(sorted(m.reasons.items())), "crs": m.record.crs or "", "encoding": m.record.encoding or "",
-            "notes": "；".join(m.record.notes), "loaded_at": m.loaded_at,
+            "notes": ("；" if lang == "zh" else "; ").join(note_words(n, lang) for n in m.record.notes), "loaded_at": m.loaded_at,
         }
         for m in manifests
     ]  # fmt: skip

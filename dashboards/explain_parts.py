@@ -12,8 +12,10 @@ from dash import html
 from dashboards.cells import percent
 from dashboards.desk_explain import near, pass_lines, pass_rows, unvisited_by_road, visited_codes, why_not
 from dashboards.geometry import encode
-from dashboards.manager_parts import outcome_mark
+from dashboards.manager_parts import manager_address, outcome_mark
 from dashboards.maps import class_style, full_codes, layer, map_view, plain_style
+from dashboards.scoped_source import run_data
+from dashboards.sentences import missing_words
 from dashboards.shell import card
 from layers.symbology import outcome_color, word
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from dash.development.base_component import Component
 
     from dashboards.context import View
+    from dashboards.desk_manager import Choice
 
 SEEN, INFERRED = "#0072b2", "#e69f00"
 MOST_PASSES = 300
@@ -31,6 +34,11 @@ MARGIN_MS = 120_000
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def back(view: View, day: date, choice: Choice) -> Component:
+    """The way back to the table."""
+    return html.A(view.t("explain.back"), href=manager_address(day, choice), className="button small")
 
 
 def clause_part(view: View, rule_id: Any, reason: Any) -> Component:
@@ -55,19 +63,19 @@ def definition(pairs: list[tuple[str, Any]]) -> Component:
 
 
 def _people(view: View, day: date, ids: Any) -> str:
-    names = _names(view, day)
+    names = person_names(view, day)
     people = [names.get(p, p) for p in _text(ids).split(";") if p]
     return "、".join(people) or view.t("explain.nobody")
 
 
-def _names(view: View, day: date) -> dict[str, str]:
+def person_names(view: View, day: date) -> dict[str, str]:
+    """Person id to name."""
     persons = view.data.read("persons", day)
     return dict(zip(persons["person_id"].astype(str), persons["name"].astype(str), strict=True))
 
 
 def _town(view: View, day: date, town_id: str) -> str:
-    areas = view.data.read("areas", day, where={"area_id": town_id})
-    return str(areas["name"].iloc[0]) if len(areas) else town_id or "—"
+    return run_data(view, day).town_names().get(town_id, town_id) or "—"
 
 
 def facts(view: View, day: date, section: pd.Series, windows: pd.DataFrame) -> Component:
@@ -127,7 +135,7 @@ def window_facts(view: View, day: date, window: pd.Series) -> Component:
             (t("explain.silent"), t("explain.minutes", n=f"{_number(window['silent_s']) / 60:,.1f}")),
             (t("explain.probability"), percent(window["probability"])),
             (t("explain.cause"), cause),
-            (t("explain.missing"), _text(window["missing"]) or t("explain.none")),
+            (t("explain.missing"), missing_words(window["missing"], view.lang) or t("explain.none")),
             (t("explain.exception"), _exception(view, day, window)),
             (t("explain.responsible"), _people(view, day, window["person_ids"])),
         ]
@@ -145,7 +153,7 @@ def passes_part(
     if "segment_id" not in table.column_names or not table.num_rows:
         return pd.DataFrame(), card(t("explain.passes"), html.P(t("explain.passes_none"), className="note"))
     duty = view.data.duty(day) if sees else None
-    rows = pass_rows(table, duty, _names(view, day) if sees else {})
+    rows = pass_rows(table, duty, person_names(view, day) if sees else {})
     if sees:
         rows["why"] = _why(view, day, rows, segments)
     heads = [
@@ -224,7 +232,8 @@ def _fixes(
     return near(fixes, section["geometry"])
 
 
-def _around(shape: Any) -> list[float]:
+def around(shape: Any) -> list[float]:
+    """Bounds a little wider than a shape's."""
     west, south, east, north = shapely.bounds(shape).tolist()
     edge = max(0.0015, (east - west) * 0.15, (north - south) * 0.15)
     return [west - edge, south - edge, east + edge, north + edge]
@@ -274,7 +283,7 @@ def section_map(
     fixes = _fixes(view, day, section, rows, (int(from_ms or 0), int(to_ms or 0)), window) if sees else pd.DataFrame()
     if len(fixes):
         points = np.asarray(shapely.points(fixes["lon"].to_numpy(), fixes["lat"].to_numpy()), dtype=object)
-        names = _names(view, day)
+        names = person_names(view, day)
         titles = [
             f"{names.get(p, p)} {view.local(m):%H:%M:%S}"
             for p, m in zip(fixes["person_id"], fixes["t_ms"], strict=True)
@@ -295,7 +304,7 @@ def section_map(
         label=t("explain.map"),
         layers=layers,
         state=state,
-        fit={"bounds": _around(shape), "max_zoom": 17},
+        fit={"bounds": around(shape), "max_zoom": 17},
         height="100%",
     )
     return card(None, chart, class_name="explain-map")
@@ -352,7 +361,7 @@ def grid_map(view: View, day: date, grid: pd.Series) -> tuple[Component, Compone
         layers=layers,
         state=state,
         height="100%",
-        fit={"bounds": _around(grid["geometry"]), "max_zoom": 16},
+        fit={"bounds": around(grid["geometry"]), "max_zoom": 16},
     )
     rows = unvisited_by_road(missing, segments)
     items = [

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from dash import html
 
-from dashboards.auth.principal import ForbiddenError
 from dashboards.cells import bounds, cell, percent
 from dashboards.exports.shown import FORMATS as TABLE_FORMATS
 from dashboards.shell import kpi
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from layers.contracts import Column
 
 PAGE_ROWS = 100
+MOST_DATED = 10
 RUN_FORMATS = ("pdf", "xlsx", "csv", "gpkg", "geojson", "html")
 STACK = (("covered", "km_covered"), ("unknown", "km_unknown"), ("missed", "km_missed"), ("excused", "km_excused"))
 EXPLAINED = {"window": "section_id", "section": "key", "grid": "key"}
@@ -75,6 +75,11 @@ def explain_address(day: date, **what: object) -> str:
     return "/explain?" + urllib.parse.urlencode({"day": str(day), **{k: str(v) for k, v in what.items() if v != ""}})
 
 
+def manager_address(day: date, choice: Choice) -> str:
+    """Where a choice is shown for a day."""
+    return "/manager?" + urllib.parse.urlencode({"day": str(day), **choice.query()})
+
+
 def _evidence(day: date, choice: Choice, row: Mapping[Any, Any]) -> str | None:
     if choice.kind == "roads" and choice.level == "window":
         return explain_address(day, section=row["section_id"], rule=row["rule_id"], window=row["window_ix"])
@@ -82,6 +87,12 @@ def _evidence(day: date, choice: Choice, row: Mapping[Any, Any]) -> str | None:
         return explain_address(day, section=row["key"])
     if choice.kind == "rounds" and choice.level == "grid" and row["key"] != NOWHERE:
         return explain_address(day, grid=row["key"])
+    if choice.kind == "community" and choice.level == "window":
+        return explain_address(
+            day, community=row["grid_id"], rule=row["rule_id"], window=f"{row['starts']:%Y%m%dT%H%M}"
+        )
+    if choice.kind == "community" and choice.level == "community" and row["key"] != NOWHERE:
+        return explain_address(day, community=row["key"])
     return None
 
 
@@ -125,12 +136,12 @@ def table_part(
         heads.append(html.Th(text, className=look, scope="col", **order))
     links = [_evidence(day, choice, r) for r in part.to_dict("records")]
     if any(links):
-        heads.append(html.Th(t("manager.explain"), scope="col"))
+        heads.append(html.Th(t("manager.explain"), scope="col", className="evidence"))
     body = []
     for row, shown, link in zip(part.to_dict("records"), words.itertuples(index=False, name=None), links, strict=True):
         cells = [_cell(view, c, row, v, into, button) for c, v in zip(columns, shown, strict=True)]
         if any(links):
-            cells.append(html.Td(html.A(t("manager.explain"), href=link) if link else ""))
+            cells.append(html.Td(html.A(t("manager.explain"), href=link) if link else "", className="evidence"))
         body.append(html.Tr(cells))
     caption = html.Caption(
         f"{table.title(view.lang)} · {t('manager.rows', n=f'{count:,}')}", className="visually-hidden"
@@ -156,12 +167,12 @@ def _pager(view: View, start: int, count: int, button: Callable[..., Any]) -> An
     return html.Div(parts, className="pager")
 
 
-def trend_part(view: View, day: date, course: pd.DataFrame) -> Any:
-    """One stacked bar a day, with its words."""
+def trend_part(view: View, day: date, course: pd.DataFrame, choice: Choice) -> Any:
+    """One stacked bar a day, with its words; each leads to the same table of its day."""
     t = view.t
     if not len(course):
         return html.P(t("manager.empty"), className="note")
-    bars = []
+    bars, short = [], len(course) <= MOST_DATED
     for row in course.to_dict("records"):
         total = sum(row[column] for _, column in STACK) or 1.0
         label = t(
@@ -173,7 +184,10 @@ def trend_part(view: View, day: date, course: pd.DataFrame) -> Any:
             for key, column in STACK
         ]
         now = " now" if row["day"] == day else ""
-        bars.append(html.Div(stack, className=f"trend-day{now}", title=label, role="img", **{"aria-label": label}))
+        bar = html.Div(stack, className=f"trend-day{now}", title=label, role="img", **{"aria-label": label})
+        when = html.Small(f"{row['day']:%m-%d}", **{"aria-hidden": "true"})
+        link = manager_address(row["day"], choice)
+        bars.append(html.A([bar, when] if short else [bar], href=link, className="trend-column"))
     key = [html.Span(word(k, view.lang), style={"--colour": outcome_color(k)}) for k, _ in STACK]
     first, last = course["day"].iloc[0], course["day"].iloc[-1]
     ends = [str(first)] if first == last else [str(first), str(last)]
@@ -181,7 +195,7 @@ def trend_part(view: View, day: date, course: pd.DataFrame) -> Any:
     return html.Div(
         [
             html.Div(bars, className="trend"),
-            html.Div([html.Span(e) for e in ends], className="trend-ends"),
+            html.Div([] if short else [html.Span(e) for e in ends], className="trend-ends"),
             html.Div(key, className="key-line"),
             html.P(note, className="note"),
         ]
@@ -232,10 +246,7 @@ def confirmed(view: View, day: date, choice: Choice, figures: Mapping[str, Any],
         what += f" · {t.pick(rule.zh, rule.en) if rule else choice.rule}"
     low, high = (percent(values["rate_low"]), percent(values["rate_high"])) if values else ("—", "—")
     parts: list[Any] = [html.P(t("manager.confirm_what", what=what, day=day, low=low, high=high), className="note")]
-    try:
-        ledger = view.data.confirmations(limit=10_000)
-    except ForbiddenError:
-        return [*parts, html.P(t("manager.confirm_hidden"), className="note")]
+    ledger = view.data.confirmations(limit=10_000)
     mine = ledger[
         (ledger["figure"] == figure_key(choice)) & (ledger["day"].astype(str) == str(day))
         & (ledger["scope"] == str(view.principal.scope))

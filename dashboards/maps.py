@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LayerKind = Literal["line", "polygon", "point", "raster"]
 MISSING = "#9aa7b2"
+# What says "nothing to see here" by being pale must be dark on a dark ground.
+QUIET_IN_THE_DARK = {"#d9dde3": "#33414f", "#eceff3": "#232e38", "#b8bec6": "#4d5b68", "#e0f3f8": "#2f4a5c"}
 
 
 class ClassStop(TypedDict, total=False):
@@ -221,7 +223,7 @@ def map_view(view: View, map_id: str, *, label: str, layers: Sequence[dict[str, 
 def symbology_style(symbology: Layer, lang: str) -> dict[str, Any]:
     """The style of a catalogue layer (layers.symbology), its last class (no value) as the missing colour."""
     classes = [
-        ClassStop(code=k, colour=c.color, label=c.label(lang))
+        ClassStop(code=k, colour=c.color, colour_dark=QUIET_IN_THE_DARK.get(c.color, c.color), label=c.label(lang))
         for k, c in enumerate(symbology.legend_classes())
         if c.key != NO_VALUE
     ]

@@ -128,7 +128,7 @@ _ALL = (
     _grid_persons("required", "应配人员", "Inspectors required"),
     _grid_persons("allocated", "已配人员", "Inspectors allocated"),
     _grid_persons("on_duty", "在岗人员", "Inspectors on duty"),
-    _grid_persons("present", "在场人员(时间平均)", "Inspectors present (time-averaged)"),
+    _grid_persons("present", "在场人员（时间平均）", "Inspectors present (time-averaged)"),
     Measure("surface_gap", "density", _GAP_CELL, _change(_GAP_CELL, "缺口密度之差", "Inspectors short per km²: difference", steps((-0.5, -0.05, 0.05, 0.5), PURPLE_TO_ORANGE, unit="/km²", sign=True))),
     _cell_persons("required", "应配密度面", "Required per km²"),
     _cell_persons("allocated", "已配密度面", "Allocated per km²"),

@@ -9,6 +9,8 @@ from dash import html
 from dashboards import planner_remote as remote
 from dashboards.planner_panels import bounds, clause_of, decimal, explain_url, outcome_mark, percent, table
 from dashboards.planner_picture import grid_places, hotspot_rows, scene_of, windows_in
+from dashboards.scoped_source import run_data
+from dashboards.sentences import missing_words
 from dashboards.shell import card
 from layers.symbology import word
 
@@ -52,6 +54,13 @@ def _named(view: View, table_name: str, column: str, key: object, choice: Choice
     return key if row is None else str(row["name"])
 
 
+def _town(view: View, key: object, choice: Choice) -> str:
+    """A town's name, by the roster or by its area."""
+    if not isinstance(key, str) or not key:
+        return "–"
+    return run_data(view, choice.first[-1]).town_names().get(key, key)
+
+
 def road(view: View, choice: Choice, key: str) -> Component | None:
     """A segment: its section's windows in the period, gaps of its own, the clause."""
     t, day = view.t, choice.first[-1]
@@ -67,7 +76,7 @@ def road(view: View, choice: Choice, key: str) -> Component | None:
             t("planner.squad"),
             _named(view, "units", "unit_id", section["unit_id"] if section is not None else None, choice),
         ),
-        (t("planner.town"), _named(view, "areas", "area_id", segment["town_id"], choice)),
+        (t("planner.town"), _town(view, segment["town_id"], choice)),
         (
             t("planner.length"),
             f"{(section['length_mm'] if section is not None else segment['length_mm']) / KM:,.2f} km",
@@ -119,7 +128,7 @@ def _window_table(view: View, windows: pd.DataFrame) -> Component:
     rows = []
     for w in shown.to_dict("records"):
         low, high = view.local(w["starts"].to_pydatetime()), view.local(w["ends"].to_pydatetime())
-        missing = w["missing"] if isinstance(w["missing"], str) else ""
+        missing = missing_words(w["missing"], view.lang)
         rows.append(
             [
                 html.A(
@@ -145,7 +154,7 @@ def grid(view: View, choice: Choice, key: str) -> Component | None:
         return None
     rows: list[tuple[str, Any]] = [
         (t("planner.squad"), _named(view, "units", "unit_id", place["unit_id"], choice)),
-        (t("planner.town"), _named(view, "areas", "area_id", place["town_id"], choice)),
+        (t("planner.town"), _town(view, place["town_id"], choice)),
     ]
     staff = view.data.result("density", day)
     staffed = (

@@ -99,7 +99,9 @@ def _warped(city: Any, at: Mapping[str, Any], nodata: float | None) -> tuple[npt
                 cells = vrt.read(int(at["index"]), out_shape=shape, masked=True).astype(np.float64)
                 return cells.filled(np.nan), transform_bounds(MERCATOR, DEGREES, *vrt.bounds)
     except rasterio.errors.RasterioError as error:
-        fault = Fault("scene.unreadable", f"影像无法读取:{error}", f"the scene cannot be read: {error}", file=path.name)
+        fault = Fault(
+            "scene.unreadable", f"影像无法读取：{error}", f"the scene cannot be read: {error}", file=path.name
+        )
         raise InputError(fault) from error
 
 
@@ -116,7 +118,9 @@ def scene_bounds(city: Any, scene: Mapping[str, Any]) -> Bounds:
             bounds: Bounds = transform_bounds(MERCATOR, DEGREES, *vrt.bounds)
             return bounds
     except rasterio.errors.RasterioError as error:
-        fault = Fault("scene.unreadable", f"影像无法读取:{error}", f"the scene cannot be read: {error}", file=path.name)
+        fault = Fault(
+            "scene.unreadable", f"影像无法读取：{error}", f"the scene cannot be read: {error}", file=path.name
+        )
         raise InputError(fault) from error
 
 

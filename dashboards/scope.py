@@ -239,9 +239,12 @@ class ScopedStore:
         return self._store.ledger("access_log", limit=limit)
 
     def confirmations(self, *, limit: int = 1000) -> pd.DataFrame:
-        """Confirmed figures (whole county only)."""
-        self._keeper()
-        return self._store.ledger("confirmations", limit=limit)
+        """Confirmed figures; a town or squad sees those of its own scope (managers and administrators)."""
+        if self.principal.scope.whole:
+            return self._store.ledger("confirmations", limit=limit)
+        if self.principal.role not in {"manager", "administrator"}:
+            raise forbidden(zh="您的角色不能查看确认记录", en="your role may not see confirmations")
+        return self._store.ledger("confirmations", where={"scope": str(self.principal.scope)}, limit=limit)
 
     def confirm(self, row: Mapping[str, Any]) -> None:
         """Confirm a figure in the visitor's name (managers and administrators).
@@ -251,7 +254,8 @@ class ScopedStore:
         """
         if self.principal.role not in {"manager", "administrator"}:
             raise forbidden(zh="您的角色不能确认结果", en="your role may not confirm figures")
-        self._store.ledger_append("confirmations", {**row, "by": self.principal.name})
+        mine = {"by": self.principal.name, "scope": str(self.principal.scope)}
+        self._store.ledger_append("confirmations", {**row, **mine})
 
     def log(self, event: str, *, day: date, purpose: str, **what: Any) -> None:
         """Write to the access log in the visitor's name."""

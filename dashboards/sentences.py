@@ -32,6 +32,63 @@ def _measures(text: str) -> str:
     return _MEASURE.sub(lambda m: f"{m[1]} {dict(_UNITS)[m[2]]}", text)
 
 
+# Notes of loads → English.
+_NOTES: tuple[tuple[str, str], ...] = (
+    ("([0-9]+) 条边有多个等级,取第一个", "{0} edges have several classes, the first is taken"),
+    (
+        "([0-9]+) 人的单位不在单位表中,按原文保留",
+        "the unit of {0} persons is not in the table of units and is kept as written",
+    ),
+    ("([0-9]+) 行含 ([0-9]+) 条记录", "{0} rows hold {1} records"),
+    ("([0-9]+) 条责任分工未能对应到人员或网格", "{0} responsibilities match no person or grid"),
+    ("([0-9]+) 条(.*)坐标不可能,按无坐标处理", "{0} impossible coordinates are taken as none"),
+    ("([0-9]+) 条案件没有坐标", "{0} cases have no coordinates"),
+    ("([0-9]+) 条(.*)没有坐标", "{0} records have no coordinates"),
+    ("([0-9]+) 件案件结案早于立案,按原文保留", "{0} cases were closed before they were opened; kept as written"),
+    ("([0-9]+) 件案件没有期限", "{0} cases have no due time"),
+    (
+        "([0-9]+) 件案件都在 (.*),视为系统默认坐标,不上图",
+        "{0} cases lie at {1}, taken for a default place and left off maps",
+    ),
+    ("([0-9]+) 条线由不相接的几段组成,拆成 ([0-9]+) 条边", "{0} lines of several parts were split into {1} edges"),
+    ("([0-9]+) 条边长度为零,保留,由路网步骤收缩", "{0} edges of no length are kept; the network step contracts them"),
+    ("([0-9]+) 条边没有道路等级,不适用任何规则", "{0} edges have no class and no rule"),
+    ("摘录缺少 ([0-9]+) 个节点,道路在该处断开", "the extract lacks {0} nodes; roads end there"),
+    ("已修复 ([0-9]+) 个无效多边形\\((.*)\\):(.*)", "{0} invalid polygons repaired ({1}): {2}"),
+    ("已由 (.*) 改正到 WGS 84", "corrected from {0} to WGS 84"),
+    ("坐标由 (.*) 换算为 WGS 84", "converted from {0} to WGS 84"),
+    (
+        "文件自带坐标系 (.*),按城市文件声明的 (.*) 读取",
+        "the file says CRS {0}; read as {1}, which the city file declares",
+    ),
+    ("没有 .cpg,按内容识别为 (.*)", "no .cpg: by its content {0}"),
+    (".cpg 写的是 (.*),与内容不符,按 (.*) 读取", "the .cpg says {0}, which does not fit: read as {1}"),
+    ("来源没有到达时间,以定位时间代替", "no arrival times: those of the fixes are taken"),
+    (
+        "(?:.*:)?([0-9]+) 个当地时间处于时钟调整期,按调整前计算",
+        "{0} local times fall into a change of clocks; taken as before it",
+    ),
+    (
+        "多数时间晚于本机时钟,未按未来时间隔离,请核对本机时钟",
+        "most times are later than this machine's clock: nothing was set aside as future; look at the clock",
+    ),
+)
+_NOTE_PATTERNS = tuple(
+    (re.compile(zh.replace(",", _C).replace(":", "[:：]").replace("(?[:：]", "(?:")), en) for zh, en in _NOTES
+)
+
+
+def note_words(text: str, lang: str) -> str:
+    """A note of a load in a language; one without a translation stays as it is."""
+    if lang == "zh":
+        return text
+    for pattern, english in _NOTE_PATTERNS:
+        found = pattern.fullmatch(text)
+        if found:
+            return english.format(*found.groups())
+    return text
+
+
 def missing_words(text: object, lang: str) -> str:
     """A stored sentence of what was missing, in a language; names in it, and sentences without a translation, stay as they are."""
     if not isinstance(text, str) or not text:

@@ -112,7 +112,7 @@ OUTCOMES = (
     LegendClass("covered", "已巡", "Covered", BLUE),
     LegendClass("partly", "部分漏巡", "Partly missed", ORANGE),
     LegendClass("missed", "漏巡", "Missed", RED),
-    LegendClass("unknown", "未知(失联)", "Unknown (silent)", PURPLE),
+    LegendClass("unknown", "未知（失联）", "Unknown (silent)", PURPLE),
     LegendClass("excused", "免巡", "Excused", SKY),
     LegendClass("open", "未到期", "Not yet due", PALE),
     LegendClass("no_rule", "无规则", "No rule", GREY),
@@ -148,7 +148,7 @@ def _steps(
 RED_TO_BLUE = ("#a50026", "#f46d43", "#fee090", "#abd9e9", "#4575b4")
 BLUE_TO_RED = tuple(reversed(RED_TO_BLUE))
 YELLOW_TO_BLUE = ("#ffffcc", "#a1dab4", "#41b6c4", "#2c7fb8", "#253494")
-ORANGE_TO_PURPLE = ("#b35806", "#f1a340", "#f7f7f7", "#998ec3", "#542788")
+ORANGE_TO_PURPLE = ("#b35806", "#f1a340", "#d6cec4", "#998ec3", "#542788")
 
 HOTSPOT_CLASSES = (
     LegendClass("hot_99", "热点 99%", "Hot spot 99 %", "#a50026"),

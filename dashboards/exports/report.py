@@ -125,7 +125,7 @@ def write_report(
         author=city, subject=report.days, keywords=f"run {run}", creator="xuncha", invariant=1, lang="zh-CN" if lang == "zh" else "en",
     )  # fmt: skip
     foot = f"{title} · {report.days} · {report.t('运行', 'run')} {run}"
-    words = report.t("第 {page} 页,共 {pages} 页", "page {page} of {pages}")
+    words = report.t("第 {page} 页，共 {pages} 页", "page {page} of {pages}")
     document.build(story, canvasmaker=numbered(foot, words))
     return path
 
@@ -166,12 +166,12 @@ def _cover(report: Report) -> list[Any]:
     if len(overall):
         parts += [_headline(report, overall.iloc[0].to_dict()), Spacer(1, 14 * mm)]
     note = t(
-        "本报告的数字须经署名确认后方可用于考核。未知时段(设备失联等,数据不足以判定)不作猜测:达标率下限按未巡计,上限按已巡计。",
+        "本报告的数字须经署名确认后方可用于考核。未知时段（设备失联等，数据不足以判定）不作猜测：达标率下限按未巡计，上限按已巡计。",
         "Figures inform appraisal only after a named person has confirmed them. Windows that the data cannot decide are not guessed: the lower "
         "bound counts them as not covered, the upper as covered.",
     )
     sign = t(
-        "确认人:____________________    日期:____________________",
+        "确认人：____________________    日期：____________________",
         "Confirmed by: ____________________    Date: ____________________",
     )
     parts += [
@@ -208,8 +208,8 @@ def _sentences(report: Report) -> list[str]:
         own = tally(roads, None, report.standard, charged="responsible")
         out.append(
             t(
-                f"应巡 {row['windows']:,} 次({row['km_windows']:,.1f} 公里·次),已巡 {row['covered']:,},漏巡 {row['missed']:,},未知 "
-                f"{row['unknown']:,},免巡 {row['excused']:,};达标率 {bounds(row)}。",
+                f"应巡 {row['windows']:,} 次（{row['km_windows']:,.1f} 公里·次），已巡 {row['covered']:,}，漏巡 {row['missed']:,}，未知 "
+                f"{row['unknown']:,}，免巡 {row['excused']:,}；达标率 {bounds(row)}。",
                 f"{row['windows']:,} windows were due ({row['km_windows']:,.1f} km-windows): {row['covered']:,} covered, "
                 f"{row['missed']:,} missed, {row['unknown']:,} unknown, {row['excused']:,} excused; rate {bounds(row)}.",
             )
@@ -223,13 +223,13 @@ def _sentences(report: Report) -> list[str]:
     rounds = report.bases["rounds"]
     if len(rounds):
         short = int((rounds["outcome"] == "missed").sum())
-        out.append(t(f"{len(rounds)} 个工作网格·日中,{short} 个未达到要求的全覆盖轮次。",
+        out.append(t(f"{len(rounds)} 个工作网格·日中，{short} 个未达到要求的全覆盖轮次。",
                      f"Of {len(rounds)} work-grid days, {short} fell short of the required full-coverage rounds."))  # fmt: skip
     density = report.views["density"].frame
     grids = density[density["level"] == "work_grid"] if len(density) else density
     if len(grids):
         few = grids[grids["verdict"] == "short"]
-        out.append(t(f"信息采集人员:{len(grids)} 个工作网格·日中 {len(few)} 个配置不足,缺口合计 {few['gap'].sum():.1f} 人。",
+        out.append(t(f"信息采集人员：{len(grids)} 个工作网格·日中 {len(few)} 个配置不足，缺口合计 {few['gap'].sum():.1f} 人。",
                      f"Collectors: {len(few)} of {len(grids)} work-grid days are short, by {few['gap'].sum():.1f} persons in all."))  # fmt: skip
     return out
 
@@ -391,7 +391,7 @@ def _map(
         backdrop=backdrop,
         bounds=around if near else None,
     )
-    part = t("(工作网格范围)", " (area of the work grids)") if near else ""
+    part = t("（工作网格范围）", " (area of the work grids)") if near else ""
     title = f"{layer.title(report.lang)}{part} · {frame['day'].astype(str).iloc[0]}"
     legend = data_table(heads, cells, (0.6, 3, 1, *([1] if with_km else [])), right=(2, 3) if with_km else (2,))
     return [KeepTogether([Heading(title, level=1), chart, Spacer(1, 2 * mm), legend, Spacer(1, 4 * mm)])]
@@ -431,7 +431,7 @@ def _worst(report: Report) -> list[Any]:
     heads = ["#", t("责任路段", "Section"), t("等级", "Class"), t("镇街", "Town"), t("责任人", "Responsible"), t("应巡", "Windows"),
              word("missed", report.lang), word("unknown", report.lang), t("达标率", "Rate")]  # fmt: skip
     note = t(
-        f"按达标率下限、再按上限由低到高排列,最多列 {WORST} 个;全部路段见随附的工作簿与 CSV。",
+        f"按达标率下限、再按上限由低到高排列，最多列 {WORST} 个；全部路段见随附的工作簿与 CSV。",
         f"By the lower bound of the rate, then the upper, lowest first, at most {WORST}; all sections are in the workbook and the CSV.",
     )
     parts = [text(note, style(9, color=SOFT, alignment=TA_LEFT)), Spacer(1, 1.5 * mm)]
@@ -467,7 +467,7 @@ def _longest(report: Report) -> list[Any]:
         t("还缺公里", "Lacking, km"),
         t("缺什么", "What was missing"),
     ]
-    note = t(f"按所缺长度由长到短,最多列 {LONGEST} 次。", f"By the length lacking, longest first, at most {LONGEST}.")
+    note = t(f"按所缺长度由长到短，最多列 {LONGEST} 次。", f"By the length lacking, longest first, at most {LONGEST}.")
     title = Heading(t("漏巡时段", "Windows missed"), level=1)
     return [CondPageBreak(60 * mm), title, text(note, style(9, color=SOFT)), Spacer(1, 1.5 * mm), data_table(heads, rows, (3.6, 1.9, 1.1, 4.4), right=(2,))]  # fmt: skip
 

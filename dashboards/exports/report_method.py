@@ -23,7 +23,7 @@ def _settings(report: Report) -> list[tuple[str, str]]:
         (
             t("定位与匹配", "Positions and matching"),
             t(
-                "定位按设备排序去重,不删除;匹配到路网后得到“通过记录”(路段、自何处至何处、进入与离开时间、设备、把握程度、看见或推断)。",
+                "定位按设备排序去重，不删除；匹配到路网后得到“通过记录”（路段、自何处至何处、进入与离开时间、设备、把握程度、看见或推断）。",
                 "Positions are sorted by device and flagged, never deleted; matched to the road network they give passes (segment, from, to, "
                 "enter, leave, device, confidence, seen or inferred).",
             ),
@@ -31,7 +31,7 @@ def _settings(report: Report) -> list[tuple[str, str]]:
         (
             t("一次全面巡查", "A full patrol"),
             t(
-                f"在应巡时段内,有权人员以巡查速度经过的不同路段长度达到 {measure.full_patrol_share.value:.0%};车速过快的通过不计。",
+                f"在应巡时段内，有权人员以巡查速度经过的不同路段长度达到 {measure.full_patrol_share.value:.0%}；车速过快的通过不计。",
                 f"Within the window, entitled persons on duty pass {measure.full_patrol_share.value:.0%} of the distinct length at patrol "
                 "speed; driving by too fast does not count.",
             ),
@@ -39,7 +39,7 @@ def _settings(report: Report) -> list[tuple[str, str]]:
         (
             t("四种结果", "Four outcomes"),
             t(
-                "已巡;漏巡;未知(责任人在岗而设备失联,且失联时间足够完成一次巡查,或数据不足以判定);免巡(事先登记并批准的例外)。",
+                "已巡；漏巡；未知（责任人在岗而设备失联，且失联时间足够完成一次巡查，或数据不足以判定）；免巡（事先登记并批准的例外）。",
                 "Covered; missed; unknown (those on duty were silent for as long as a patrol needs, or the data cannot decide); excused "
                 "(registered and approved exceptions).",
             ),
@@ -47,7 +47,7 @@ def _settings(report: Report) -> list[tuple[str, str]]:
         (
             t("达标率", "Rate"),
             t(
-                f"按{weight}加权。下限 = 已巡 ÷ (应巡 − 免巡);上限 = (已巡 + 未知) ÷ (应巡 − 免巡)。排名用下限。",
+                f"按{weight}加权。下限 = 已巡 ÷ （应巡 − 免巡）；上限 =（已巡 + 未知） ÷ （应巡 − 免巡）。排名用下限。",
                 f"Weighted by {weight}. Lower = covered / (windows - excused); upper = (covered + unknown) / (windows - excused). Ranks use "
                 "the lower bound.",
             ),
@@ -55,21 +55,21 @@ def _settings(report: Report) -> list[tuple[str, str]]:
         (
             t("网格轮次", "Grid rounds"),
             t(
-                f"一轮 = 网格内可巡道路有 {measure.round_share.value:.0%} 的不同长度被到过;完成后重新累计。",
+                f"一轮 = 网格内可巡道路有 {measure.round_share.value:.0%} 的不同长度被到过；完成后重新累计。",
                 f"A round: {measure.round_share.value:.0%} of the distinct patrollable length in the grid has been visited; then it begins anew.",
             ),
         ),
         (
             t("责任人口径", "Responsible person"),
             t(
-                "同一时段另按责任队员本人的巡查再判一次,列于“责任人”栏。",
+                "同一时段另按责任队员本人的巡查再判一次，列于“责任人”栏。",
                 "Each window is judged once more by the patrols of the responsible member alone: the columns of the responsible person.",
             ),
         ),
         (
             t("隐私", "Privacy"),
             t(
-                "本报告不含个人轨迹;下班时段的定位只计数,从不显示。",
+                "本报告不含个人轨迹；下班时段的定位只计数，从不显示。",
                 "This report holds no individual track; positions off duty are counted, never shown.",
             ),
         ),
@@ -117,7 +117,7 @@ def inputs_chapter(report: Report) -> list[Any]:
     small = style(8)
     for summary in report.summaries:
         words = t(
-            f"{summary['day']}:运行编号 {summary['run_id']};程序版本 {summary['code_version']}",
+            f"{summary['day']}：运行编号 {summary['run_id']}；程序版本 {summary['code_version']}",
             f"{summary['day']}: run {summary['run_id']}; code {summary['code_version']}",
         )
         parts += [text(words, style(8.6, leading=13)), Spacer(1, 1.5 * mm)]

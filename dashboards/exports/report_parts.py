@@ -55,7 +55,7 @@ def register_fonts() -> None:
                 "report.fonts",
                 "报告的字体尚未构建",
                 "the report's fonts have not been built",
-                "运行 ./run setup(或 python -m dashboards.build)",
+                "运行 ./run setup（或 python -m dashboards.build）",
                 "run ./run setup (or python -m dashboards.build)",
             )
         )

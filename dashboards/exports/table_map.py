@@ -129,7 +129,7 @@ def _cut(count: int, lang: str) -> str:
     """What is said where not every row fits."""
     if count <= MOST_ROWS:
         return ""
-    zh = f"只列前 {MOST_ROWS:,} 行(共 {count:,} 行);全部行见 XLSX、CSV 与 GeoPackage。"
+    zh = f"只列前 {MOST_ROWS:,} 行（共 {count:,} 行）；全部行见 XLSX、CSV 与 GeoPackage。"
     en = f"The first {MOST_ROWS:,} of {count:,} rows; all are in the XLSX, CSV and GeoPackage."
     return f"<p>{zh if lang == 'zh' else en}</p>"
 

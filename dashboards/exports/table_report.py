@@ -90,7 +90,7 @@ def write_table_report(
     count = len(table.frame)
     if count > MOST_ROWS:
         note = (
-            f"只列前 {MOST_ROWS:,} 行(共 {count:,} 行);全部行见 XLSX、CSV 与 GeoPackage。"
+            f"只列前 {MOST_ROWS:,} 行（共 {count:,} 行）；全部行见 XLSX、CSV 与 GeoPackage。"
             if zh
             else f"The first {MOST_ROWS:,} of {count:,} rows; all are in the XLSX, CSV and GeoPackage."
         )
@@ -105,7 +105,7 @@ def write_table_report(
         title=title, subject="; ".join(f"{k} {v}" for k, v in words), creator="xuncha", invariant=1, lang="zh-CN" if zh else "en",
     )  # fmt: skip
     foot = f"{title} · {words[0][1]}" if words else title
-    pages = "第 {page} 页,共 {pages} 页" if zh else "page {page} of {pages}"
+    pages = "第 {page} 页，共 {pages} 页" if zh else "page {page} of {pages}"
     document.build(story, canvasmaker=numbered(foot, pages, width=width, first=1))
     return path
 

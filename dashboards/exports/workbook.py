@@ -236,7 +236,7 @@ def _sheet(book: Workbook, formats: dict[str, Format], view: View, *, lang: str,
         sheet.write_string(
             len(frame) + 1,
             0,
-            f"只列需要处理的行(最多 {MOST_ROWS} 行),全部见 CSV"
+            f"只列需要处理的行（最多 {MOST_ROWS} 行），全部见 CSV"
             if lang == "zh"
             else f"only rows that call for something, {MOST_ROWS} at most; all are in the CSV",
         )

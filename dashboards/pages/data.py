@@ -58,7 +58,7 @@ def _number(value: object) -> Component:
 def loads(view: View) -> list[Component]:
     """The ledger of loads."""
     t = view.t
-    table = data.manifest_table(view.data.manifests())
+    table = data.manifest_table(view.data.manifests(), view.lang)
     wrong = int((~table["adds_up"].astype(bool)).sum())
     sums = {c: int(table[c].sum()) for c in ("rows_in", "inserted", "already_present", "quarantined")}
     top = html.Div(
@@ -100,7 +100,7 @@ def loads(view: View) -> list[Component]:
                 html.Td(m["source"]), html.Td(data.table_title(m["table"], view.lang)), html.Td(m["path"], className="words"), html.Td(_hash(m["sha256"])),
                 _number(m["rows_in"]), _number(m["inserted"]), _number(m["already_present"]), _number(m["quarantined"]),
                 html.Td(html.Span("✓" if m["adds_up"] else "✗", className=f"badge {'good' if m['adds_up'] else 'bad'}")),
-                html.Td(m["crs"]), html.Td(m["encoding"]), html.Td(_time(view, m["loaded_at"])), html.Td(m["notes"], className="words"),
+                html.Td(m["crs"]), html.Td(m["encoding"]), html.Td(_time(view, m["loaded_at"]), className="time"), html.Td(m["notes"], className="words"),
             ]
         )
         for m in table.to_dict("records")

@@ -1,4 +1,4 @@
-"""What a figure rests on: `/explain?day=&section=[&rule=][&window=]` and `/explain?day=&grid=`, from the rule's sentence to the fixes."""
+"""What a figure rests on, from the clause to the fixes: `/explain?day=` with `section=` (`rule=`, `window=`), `grid=` or `community=`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dash import html
 
 from dashboards.cells import percent
 from dashboards.desk_manager import Choice
-from dashboards.explain_parts import clause_part, facts, grid_map, passes_part, section_map, window_facts
+from dashboards.explain_community import community_page
+from dashboards.explain_parts import back, clause_part, facts, grid_map, passes_part, section_map, window_facts
 from dashboards.manager_parts import explain_address, outcome_mark
 from dashboards.pages import Page
 from dashboards.shell import card, notice, page_head
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
     from dash.development.base_component import Component
 
     from dashboards.context import View
-
-
-def _back(view: View, day: date, choice: Choice) -> Component:
-    query = "&".join(f"{k}={v}" for k, v in {"day": str(day), **choice.query()}.items())
-    return html.A(view.t("explain.back"), href=f"/manager?{query}", className="button small")
 
 
 def _formula(view: View, windows: pd.DataFrame) -> Component:
@@ -82,7 +78,7 @@ def _section(view: View, day: date, section_id: str) -> Component:
     head = page_head(
         str(section["name"]),
         f"{day} · {view.t('explain.lead')}",
-        [_back(view, day, Choice(level="section", path={}))],
+        [back(view, day, Choice(level="section", path={}))],
     )
     left: list[Any] = [clause_part(view, section.get("rule_id"), section.get("no_rule_reason"))]
     left.append(
@@ -170,7 +166,7 @@ def _grid(view: View, day: date, grid_id: str) -> Component:
         missing,
     ]
     head = page_head(
-        str(name), f"{day} · {t('explain.grid_lead')}", [_back(view, day, Choice(kind="rounds", level="grid"))]
+        str(name), f"{day} · {t('explain.grid_lead')}", [back(view, day, Choice(kind="rounds", level="grid"))]
     )
     return html.Div(
         [head, html.Div([html.Div(left, className="stack"), chart], className="explain-split")], className="stack"
@@ -180,10 +176,12 @@ def _grid(view: View, day: date, grid_id: str) -> Component:
 def layout(view: View) -> Component:
     """The page."""
     day = view.day()
-    if day is None or not (view.query.get("section") or view.query.get("grid")):
+    if day is None or not any(view.query.get(k) for k in ("section", "grid", "community")):
         return notice(view.t("explain.title"), view.t("explain.ask"))
     if view.query.get("section"):
         return _section(view, day, view.query["section"])
+    if view.query.get("community"):
+        return community_page(view, day, view.query["community"])
     return _grid(view, day, view.query["grid"])
 
 

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from dash import Input, Output, html
 
+from dashboards.cells import bounds
+from dashboards.desk_manager import Choice
+from dashboards.manager_parts import explain_address
+from dashboards.manager_tables import figures_of
 from dashboards.maps import class_style, full_codes, layer, map_view
 from dashboards.pages import Page, all_pages
 from dashboards.shell import card, kpi, notice, page_head
@@ -46,14 +50,19 @@ def _tiles(view: View) -> Component:
 
 
 def _figures(view: View, day: date, sections: pd.DataFrame) -> Component:
-    days = view.data.days()
+    t, days = view.t, view.data.days()
     kilometres = float(sections["length_mm"].sum()) / 1e6
+    row = figures_of(view, day, Choice())["entitled"]
+    found = [] if row is None else [
+        kpi(t("home.rate"), bounds(row["rate_low"], row["rate_high"]), note=t("home.windows", n=f"{int(row['windows']):,}")),
+        kpi(t("home.missed"), f"{int(row['missed']):,}", note=t("home.unknown", n=f"{int(row['unknown']):,}"),
+            tone="bad" if row["missed"] else ""),
+    ]  # fmt: skip
     return html.Div(
         [
-            kpi(view.t("home.latest"), str(day)),
-            kpi(view.t("home.days"), f"{len(days):,}"),
-            kpi(view.t("home.sections"), f"{len(sections):,}"),
-            kpi(view.t("home.length"), f"{kilometres:,.1f}", unit="km"),
+            kpi(t("home.latest"), str(day), note=t("home.days", n=f"{len(days):,}")),
+            *found,
+            kpi(t("home.sections"), f"{len(sections):,}", note=t("home.length", km=f"{kilometres:,.1f}")),
         ],
         className="grid grid-4",
     )
@@ -104,8 +113,15 @@ def register(app: dash.Dash, desk: Desk) -> None:
     """A click on a road names it."""
 
     @app.callback(Output("home-picked", "children"), Input("home-map", "click"), prevent_initial_call=True)  # type: ignore[untyped-decorator]
-    def picked(click: dict[str, Any]) -> str:
-        return desk.view().t("home.picked", name=click["title"] or "-", id=click["id"])
+    def picked(click: dict[str, Any]) -> list[Any]:
+        view = desk.view()
+        day = view.latest_day()
+        said = view.t("home.picked", name=click["title"] or "-", id=click["id"])
+        return (
+            [said, " ", html.A(view.t("home.evidence"), href=explain_address(day, section=click["id"]))]
+            if day
+            else [said]
+        )
 
 
 PAGE = Page(path="/", title="home.title", layout=layout, register=register)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import dash
@@ -145,7 +144,7 @@ def layout(view: View) -> Component:
     side = html.Div(
         [
             card(view.t("manager.trend"), html.Div(id="manager-trend")),
-            card(view.t("manager.confirm"), html.Div(confirmation, id="manager-confirmed"),
+            card(view.t("manager.confirm"), html.Div(confirmation, id="manager-confirmed", className="stack"),
                  html.Button(view.t("manager.confirm_button"), id="manager-confirm", className="button", n_clicks=0)),
             html.Div(exports, id="manager-exports", className="stack"),
         ],
@@ -276,12 +275,7 @@ def _add_trend(app: dash.Dash, desk: Desk) -> None:
             return dash.no_update
         choice = Choice.of(state["query"])
         days = view.data.days()[-TREND_DAYS:]
-        return trend_part(view, day, trend({d: figures_of(view, d, choice) for d in days}))
-
-
-def address(day: date, choice: Choice) -> str:
-    """The page's address of a choice."""
-    return "/manager?" + urllib.parse.urlencode({"day": str(day), **choice.query()})
+        return trend_part(view, day, trend({d: figures_of(view, d, choice) for d in days}), choice)
 
 
 PAGE = Page(path="/manager", title="manager.title", layout=layout, register=register, roles=ROLES, order=3)

@@ -111,9 +111,9 @@ def _dropdown(name: str, options: list[dict[str, str]], value: str) -> Component
     )
 
 
-def _field(view: View, name: str, control: Component, *, wide: bool = False) -> Component:
+def _field(view: View, name: str, control: Component, *, look: str = "field") -> Component:
     label = html.Label(view.t(f"planner.{name}"), htmlFor=f"planner-{name}")
-    return html.Div([label, control], className=f"field {'wide' if wide else ''}", id=f"planner-{name}-field")
+    return html.Div([label, control], className=look, id=f"planner-{name}-field")
 
 
 def _squads(view: View, day: date) -> list[tuple[str, str]]:
@@ -168,21 +168,30 @@ def controls(view: View, choice: Choice) -> Component:
         ],
         className="span",
     )
+    looks = fields_off(choice)
     fields = [
         html.Div(group, className="segmented", role="group", **{"aria-label": t("planner.group")}),
         _field(
-            view, "measure", _dropdown("measure", measure_options(view, choice.what.group), choice.measure), wide=True
+            view,
+            "measure",
+            _dropdown("measure", measure_options(view, choice.what.group), choice.measure),
+            look="field wide",
         ),
         _field(view, "from", span),
         _field(view, "compare", _dropdown("compare", compare, choice.compare)),
-        _field(view, "from2", span2),
-        _field(view, "hour", _dropdown("hour", hours, "" if choice.hour is None else str(choice.hour))),
-        _field(view, "class", _dropdown("class", classes, choice.policy_class)),
-        _field(view, "squad", _dropdown("squad", squads, choice.squad)),
-        _field(view, "scene", _dropdown("scene", scenes, choice.scene)),
-        _field(view, "period", _dropdown("period", periods, choice.period)),
-        _field(view, "category", _dropdown("category", categories, choice.category)),
-        _field(view, "count", _dropdown("count", counts, str(choice.count))),
+        _field(view, "from2", span2, look=looks["from2"]),
+        *(
+            _field(view, name, _dropdown(name, options, value), look=looks[name])
+            for name, options, value in (
+                ("hour", hours, "" if choice.hour is None else str(choice.hour)),
+                ("class", classes, choice.policy_class),
+                ("squad", squads, choice.squad),
+                ("scene", scenes, choice.scene),
+                ("period", periods, choice.period),
+                ("category", categories, choice.category),
+                ("count", counts, str(choice.count)),
+            )
+        ),
         _field(view, "under", _dropdown("under", under, choice.under)),
     ]
     return html.Section(html.Div(fields, className="filters planner-controls"), className="card")

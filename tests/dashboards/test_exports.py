@@ -81,7 +81,7 @@ def test_the_workbook_has_words_and_no_formulas(filled, tmp_path) -> None:
     assert book.sheetnames[:3] == ["封面", "规则汇总", "责任路段"]
     sheet = book["漏巡与未知时段"]
     heads = [c.value for c in sheet[1]]
-    assert [r[heads.index("结果")] for r in sheet.iter_rows(min_row=2, values_only=True)] == ["漏巡", "未知(失联)"]
+    assert [r[heads.index("结果")] for r in sheet.iter_rows(min_row=2, values_only=True)] == ["漏巡", "未知（失联）"]
     named = sheet.cell(2, heads.index("责任路段名称") + 1)
     assert (named.value, named.data_type) == ("=象山港路(甲至乙)", "s")
     assert not any(c.data_type == "f" for s in book for row in s.iter_rows() for c in row)

@@ -121,7 +121,7 @@ def test_the_report_embeds_its_font_and_holds_the_tables_figures(built, store, t
     assert (STATIC / "manifest.json").exists()
     assert fonts
     assert all("NotoSansSC" in f for f in fonts)  # nothing left to the reader's machine
-    assert "应巡4次(4.0公里·次),已巡1,漏巡1,未知1,免巡1;达标率33.3%–66.7%" in plain
+    assert "应巡4次（4.0公里·次），已巡1，漏巡1，未知1，免巡1；达标率33.3%–66.7%" in plain
     assert "城区主干道及重要商业街道在正常上班时间内每1小时开展1次全面巡查" in plain
     assert "r" * 12 in plain
     assert "0" * 60 in plain  # the input's hash

@@ -138,7 +138,7 @@ def test_passes_are_cut_to_the_scope_even_where_asked_for(reader):
 
 
 def test_ledgers_are_for_the_whole_county_and_by_role(reader):
-    for ask in ("manifests", "quarantine", "editions", "access_log", "confirmations"):
+    for ask in ("manifests", "quarantine", "editions", "access_log"):
         with pytest.raises(ForbiddenError):
             getattr(reader("administrator", "town:A"), ask)()
     for role in ("planner", "command", "manager"):
@@ -149,6 +149,17 @@ def test_ledgers_are_for_the_whole_county_and_by_role(reader):
     with pytest.raises(ForbiddenError):
         reader("planner", "county").confirm({"figure": "x"})
     assert reader("planner", "county").manifests() != []
+
+
+def test_a_town_sees_the_confirmations_of_its_own_figures(reader):
+    reader("manager", "county").confirm({"figure": "all"})
+    own = reader("manager", "town:A")
+    own.confirm({"figure": "all", "scope": "county", "by": "somebody else"})  # neither name nor scope can be pretended
+    assert own.confirmations()[["by", "scope"]].to_numpy().tolist() == [["x", "town:A"]]
+    assert reader("manager", "town:B").confirmations().empty
+    assert set(reader("manager", "county").confirmations()["scope"]) == {"county", "town:A"}
+    with pytest.raises(ForbiddenError):
+        reader("planner", "town:A").confirmations()
 
 
 def test_geometry_over_http_is_cut_to_the_scope(server):
