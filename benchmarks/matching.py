@@ -10,11 +10,13 @@ the true place is the figure named (so 5.7 m on each axis for 8 m). Without the 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
+import gc
 import importlib.metadata
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -111,22 +113,32 @@ def run(
     return by_nearest(graph, fixes)
 
 
+def resident_mib(what: str) -> float:
+    """VmRSS or VmHWM (its peak) of this process."""
+    line = next(r for r in Path("/proc/self/status").read_text().splitlines() if r.startswith(what + ":"))
+    return int(line.split()[1]) / 1024
+
+
+def forget_peak() -> float:
+    """Gives freed memory back and lets the peak count from now on; what is resident, MiB."""
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    return resident_mib("VmRSS")
+
+
 def work(name: str, case: str, path: Path, core: int, python: str | None) -> None:
     """One measurement, in its own process; prints one JSON line."""
     os.sched_setaffinity(0, {core})
     graph, _ = graph_at_hand()
     fixes, truth = load(path)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = forget_peak()
     got, times = run(name, graph, fixes, case, python, core)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak = int(times.pop("peak_mib", peak / 1024) * 1024)
+    peak = times.pop("peak_mib", resident_mib("VmHWM"))
     scores = f1(observed(truth, fixes.device_ix, fixes.t_ms), got, graph.seg_length_mm)
-    print(
-        "RESULT "
-        + json.dumps(
-            {**times, **scores, "points": len(fixes.t_ms), "peak_mib": peak / 1024, "own_mib": (peak - before) / 1024}
-        )
-    )
+    found = {**times, **scores, "points": len(fixes.t_ms), "peak_mib": peak, "own_mib": max(0.0, peak - before)}
+    print("RESULT " + json.dumps(found))
 
 
 def measure(name: str, case: str, path: Path, core: int, python: str | None) -> dict[str, float] | str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gis.matching.plan import Plan
 
 FAR = np.int32(2**31 - 1)
+_SAMPLE = 500  # sources that tell how large a table will be
 
 
 class Arcs(NamedTuple):
@@ -204,11 +205,25 @@ def slot_of(target: int, capacity: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _room(arcs: Arcs, bound: int, work: Scratch) -> int:
+    """Slots that the table will need, estimated from every so many-th source, and a margin."""
+    nodes = len(arcs.out_ptr) - 1
+    step = max(1, nodes // _SAMPLE)
+    total, asked = 0, 0
+    for source in range(0, nodes, step):
+        found = search(arcs, source, bound, work)
+        total += found + (found >> 1) + 1
+        asked += 1
+    return 64 + (5 * total * nodes) // (4 * max(asked, 1))
+
+
+@njit(cache=True, nogil=True)
 def _build(arcs: Arcs, bound: int, work: Scratch) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Rows of all sources. Room that is not written costs no memory, so it is taken generously and nothing is copied."""
     nodes = len(arcs.out_ptr) - 1
     ptr = np.zeros(nodes + 1, np.int64)
-    room = 64 * nodes + 64
-    slot = np.full((room, 4), -1, np.int32)
+    room = _room(arcs, bound, work)
+    slot = np.empty((room, 4), np.int32)
     loose = np.empty(max(nodes, 1), np.int64)
     for source in range(nodes):
         found = search(arcs, source, bound, work)
@@ -216,9 +231,10 @@ def _build(arcs: Arcs, bound: int, work: Scratch) -> tuple[npt.NDArray[np.int64]
         base = ptr[source]
         if base + capacity > room:
             room = max(room + (room >> 1), base + capacity)
-            wider = np.full((room, 4), -1, np.int32)
+            wider = np.empty((room, 4), np.int32)
             wider[:base] = slot[:base]
             slot = wider
+        slot[base : base + capacity] = -1
         for i in range(found):
             node = work.settled[i]
             loose[node] = FAR
@@ -232,7 +248,7 @@ def _build(arcs: Arcs, bound: int, work: Scratch) -> tuple[npt.NDArray[np.int64]
             slot[base + k, 2] = work.last[node]
             slot[base + k, 3] = min(255, loose[node] // 1000)
         ptr[source + 1] = base + capacity
-    return ptr, slot[: ptr[nodes]].copy()
+    return ptr, slot[: ptr[nodes]]
 
 
 def make_table(arcs: Arcs, *, bound_m: float) -> Table:
