@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 # What computes figures; exports and pages only show them.
-COMPUTES = ("gis", "etl.inputs", "etl.network_stage", "etl.match_stage", "etl.pipeline", "etl.remote_sensing")
+COMPUTES = (
+    "gis",
+    "etl.inputs",
+    "etl.network_stage",
+    "etl.network_cache",
+    "etl.match_stage",
+    "etl.pipeline",
+    "etl.remote_sensing",
+)
 
 
 def _sources(item: Traversable, name: str) -> Iterator[tuple[str, bytes]]:

@@ -37,8 +37,9 @@ class DayTables:
     def __init__(self, store: Store, day: date) -> None:
         self.store = store
         self.day = day
-        found = {t: store.edition_at(t, day) for t in INPUT_TABLES}
-        self.editions = {t: e.edition_id for t, e in found.items() if e is not None}
+        found = {t: e for t in INPUT_TABLES if (e := store.edition_at(t, day)) is not None}
+        self.editions = {t: e.edition_id for t, e in found.items()}
+        self._rows = {t: e.rows for t, e in found.items()}
         self._read: dict[str, pd.DataFrame] = {}
 
     def __getitem__(self, table: str) -> pd.DataFrame:
@@ -49,7 +50,7 @@ class DayTables:
 
     def has(self, table: str) -> bool:
         """Whether anything of it was loaded."""
-        return len(self[table]) > 0
+        return self._rows.get(table, 0) > 0
 
     @cached_property
     def places(self) -> tuple[float, float]:
@@ -60,7 +61,7 @@ class DayTables:
         """
         for table in ("road_edges", "work_grids", "areas", "community_grids", "cases"):
             if self.has(table):
-                x0, y0, x1, y1 = self[table].total_bounds
+                x0, y0, x1, y1 = self.store.bounds(table, self.editions[table])
                 return float(x0 + x1) / 2, float(y0 + y1) / 2
         raise ImpossibleError(
             Fault(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from gis.matching import Matcher, MatchSettings
+from gis.matching import Matcher
 from gis.merge import concat_fixes, concat_passes
 from gis.model import EXCLUDED, Fixes, Mode, Passes
 from gis.tracks import prepare_fixes
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from etl.base import Progress
+    from gis.matching import MatchSettings
     from gis.network import RoadGraph
     from layers.store.base import Store
 
@@ -65,6 +66,7 @@ def match_shard(shard: Shard, store: Store, matcher: Matcher) -> Matched:
         shards=shard.shards,
         device_ids=shard.device_ids,
         arrived_before_ms=shard.arrived_before_ms,
+        encoded=True,
     )
     graph = matcher.graph
     fixes = prepare_fixes(
@@ -94,10 +96,9 @@ def _bounds(graph: RoadGraph) -> tuple[float, float, float, float]:
 
 def match_day(
     store: Store,
-    graph: RoadGraph,
+    matcher: Matcher,
     shards: Sequence[Shard],
     *,
-    settings: MatchSettings,
     time_zone: str,
     scheduler: str | None = None,
     progress: Progress,
@@ -106,9 +107,8 @@ def match_day(
 
     Args:
         store: read here; workers of a cluster open their own by its URL.
-        graph: what to match to.
+        matcher: matches here; workers of a cluster make their own, once, of its graph and settings.
         shards: at least one.
-        settings: of matching.
         time_zone: of the city.
         scheduler: address of a Dask scheduler; None: this process.
         progress: told shard by shard.
@@ -118,9 +118,9 @@ def match_day(
     """
     parts: list[Matched] = []
     done: Iterator[Matched] = (
-        _here(store, graph, shards, settings)
+        (match_shard(shard, store, matcher) for shard in shards)
         if scheduler is None
-        else _on_cluster(store.url, graph, shards, settings, time_zone, scheduler)
+        else _on_cluster(store.url, matcher.graph, shards, matcher.settings, time_zone, scheduler)
     )
     for part in done:
         parts.append(part)
@@ -129,12 +129,6 @@ def match_day(
         return parts[0]
     fixes = [p.fixes for p in parts]
     return Matched(concat_fixes(fixes), concat_passes([p.passes for p in parts], fixes))
-
-
-def _here(store: Store, graph: RoadGraph, shards: Sequence[Shard], settings: MatchSettings) -> Iterator[Matched]:
-    matcher = Matcher(graph, settings=settings)
-    for shard in shards:
-        yield match_shard(shard, store, matcher)
 
 
 def _on_cluster(

@@ -11,11 +11,15 @@ import geopandas as gpd
 import pandas as pd
 
 from etl.code_version import code_sha256
-from etl.inputs import metric_crs, network_settings
+from etl.inputs import match_settings, metric_crs, network_settings
+from etl.network_cache import keep, kept
+from gis.matching import Matcher
 from gis.network import Network, build_network, network_from_tables, network_to_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pyproj
 
     from etl.inputs import DayTables
     from gis.standard import Standard
@@ -24,6 +28,33 @@ if TYPE_CHECKING:
 
 RESTS_ON = ("road_edges", "areas", "work_grids", "community_grids", "responsibilities")
 DERIVED = ("network_notes", "sections", "segments")  # the last one stored tells that all are
+
+
+class Networks:
+    """The network of the last day asked for and its matcher, so that days that share a network read and index it once."""
+
+    def __init__(self, city: City, store: Store, standard: Standard) -> None:
+        self._city, self._store, self._standard = city, store, standard
+        self._held: tuple[str, Network] | None = None
+        self._matcher: Matcher | None = None
+
+    def of(self, tables: DayTables) -> tuple[Network, str]:
+        """The network in force on a day and its edition id (see `network_for`).
+
+        Raises:
+            InputError: the roads cannot make a network.
+        """
+        edition_id = _edition_id(self._city, tables, self._standard.rule_of_class())
+        if self._held is None or self._held[0] != edition_id:
+            self._held = self._matcher = None  # not two networks at once
+            self._held = (edition_id, network_for(self._city, self._store, tables, self._standard)[0])
+        return self._held[1], edition_id
+
+    def matcher(self, network: Network) -> Matcher:
+        """The matcher of the network that `of` gave last."""
+        if self._matcher is None or self._matcher.graph is not network.graph:
+            self._matcher = Matcher(network.graph, settings=match_settings(self._city))
+        return self._matcher
 
 
 def network_for(city: City, store: Store, tables: DayTables, standard: Standard) -> tuple[Network, str]:
@@ -36,8 +67,7 @@ def network_for(city: City, store: Store, tables: DayTables, standard: Standard)
     edition_id = _edition_id(city, tables, rules)
     crs = metric_crs(city, tables)
     if any(e.edition_id == edition_id for e in store.editions("segments")):
-        segments, sections = (gpd.GeoDataFrame(store.read(t, edition_id)) for t in ("segments", "sections"))
-        network = network_from_tables(segments, sections, metric_crs=crs)
+        network = kept(store.cache, edition_id, crs) or _read(store, edition_id, crs)
         notes = tuple(
             {str(k): v for k, v in row.items()} for row in store.read("network_notes", edition_id).to_dict("records")
         )
@@ -54,10 +84,20 @@ def network_for(city: City, store: Store, tables: DayTables, standard: Standard)
     )
     segments, sections = network_to_tables(network)
     told = pd.DataFrame(network.notes, columns=["code", "count", "zh", "en"])
-    for table, derived in zip(DERIVED, (told, sections, segments), strict=True):
-        store.put_derived(table, derived, edition_id=edition_id, valid_from=tables.day)
+    for table, frame in zip(DERIVED, (told, sections, segments), strict=True):
+        store.put_derived(table, frame, edition_id=edition_id, valid_from=tables.day)
     # As every later audit will read it: the first one sees the same rows in the same order.
-    return _with_notes(network_from_tables(segments, sections, metric_crs=crs), network.notes), edition_id
+    derived = network_from_tables(segments, sections, metric_crs=crs)
+    keep(store.cache, edition_id, derived)
+    return _with_notes(derived, network.notes), edition_id
+
+
+def _read(store: Store, edition_id: str, crs: pyproj.CRS) -> Network:
+    """The network from its stored tables, kept in the cache for the next time."""
+    segments, sections = (gpd.GeoDataFrame(store.read(t, edition_id)) for t in ("segments", "sections"))
+    network = network_from_tables(segments, sections, metric_crs=crs)
+    keep(store.cache, edition_id, network)
+    return network
 
 
 def _with_notes(network: Network, notes: tuple[dict[str, object], ...]) -> Network:

@@ -16,9 +16,9 @@ import pandas as pd
 from etl.base import silent
 from etl.code_version import code_version
 from etl.exception_targets import resolve_exceptions
-from etl.inputs import MODES, DayTables, device_modes, match_settings, metric_crs, network_settings, standard_of
+from etl.inputs import MODES, DayTables, device_modes, metric_crs, network_settings, standard_of
 from etl.match_stage import Matched, Shard, match_day, passes_table, shards_for
-from etl.network_stage import DERIVED, network_for
+from etl.network_stage import DERIVED, Networks
 from etl.remote_sensing import remote_sensing
 from gis.audit import DayInputs, audit_day, crew_of
 from gis.calendar import days_needed
@@ -65,7 +65,8 @@ class Work:
     scheduler: str | None
     shards: int | None
     progress: Progress
-    arrived_before_ms: int | None = None
+    arrived_before_ms: int | None
+    networks: Networks
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -106,10 +107,10 @@ def audit_days(
         StoreError: the store is busy or gone.
     """
     standard = standard_of(city)
-    runs = []
+    runs, networks = [], Networks(city, store, standard)
     for done, day in enumerate(days):
         progress("核查 audit", done, len(days))
-        runs.append(_audit(Work(city, store, standard, scheduler, shards, progress, arrived_before_ms), day))
+        runs.append(_audit(Work(city, store, standard, scheduler, shards, progress, arrived_before_ms, networks), day))
     progress("核查 audit", len(days), len(days))
     return runs
 
@@ -153,7 +154,7 @@ def _refuse_nothing(tables: DayTables, day: date) -> None:
 def _network(work: Work, tables: DayTables) -> tuple[Network | None, str | None]:
     if not tables.has("road_edges"):
         return None, None
-    return network_for(work.city, work.store, tables, work.standard)
+    return work.networks.of(tables)
 
 
 def _identity(work: Work, tables: DayTables, network_id: str | None) -> Run:
@@ -226,9 +227,8 @@ def _matched(work: Work, tables: DayTables, network: Network, *, device_ids: tup
     ]
     return match_day(
         work.store,
-        network.graph,
+        work.networks.matcher(network),
         shards,
-        settings=match_settings(work.city),
         time_zone=work.city.timezone,
         scheduler=work.scheduler,
         progress=work.progress,

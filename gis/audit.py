@@ -15,6 +15,7 @@ from gis.clocks import case_clocks
 from gis.community import community_cadence
 from gis.crew import Crew, build_crew, column_text, with_fixes
 from gis.density import density
+from gis.evidence import evidence_of
 from gis.frequency import road_frequency
 from gis.people import device_days, people_days
 from gis.rollups import COUNTY, road_rollups, subject_rollups
@@ -118,7 +119,10 @@ def audit_day(
     """
     day, zone, exceptions = inputs.day, inputs.zone, inputs.exceptions
     crew = crew or with_fixes(crew_of(inputs, standard), fixes, standard)
-    roads = road_frequency(network, passes, crew, standard, day, zone, exceptions=exceptions, areas=inputs.areas)
+    evidence = evidence_of(network, passes, standard)
+    roads = road_frequency(
+        network, passes, crew, standard, day, zone, exceptions=exceptions, areas=inputs.areas, evidence=evidence
+    )
     grids = grid_rounds(
         network,
         passes,
@@ -129,6 +133,7 @@ def audit_day(
         work_grids=inputs.work_grids,
         exceptions=exceptions,
         areas=inputs.areas,
+        evidence=evidence,
     )
     community = community_cadence(
         network, [*inputs.history, (passes, crew)], standard, day, zone, community_grids=inputs.community_grids, areas=inputs.areas,
@@ -153,7 +158,7 @@ def audit_day(
             crs=network.graph.crs,
             town_names=names["town"],
         ),
-        "people": people_days(network, fixes, passes, crew, standard),
+        "people": people_days(network, fixes, passes, crew, standard, strokes=evidence.strokes),
         "device_days": device_days(fixes, passes, crew),
         "case_clocks": case_clocks(inputs.cases, standard, zone, as_of_ms=crew.end_ms),
     }

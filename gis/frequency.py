@@ -20,10 +20,10 @@ from gis.calibration import calibrate
 from gis.calibration_tables import table_named
 from gis.coverage import COUNTS, SLOW, Pieces, Strokes, WindowSets
 from gis.crew import carried_time, column_text, entitled_time
+from gis.evidence import evidence_of
 from gis.rates import OUTCOMES, counts_by
 from gis.reach import confined_reach
 from gis.sentences import missing_sentences
-from gis.strokes import network_cells, primary_segments, strokes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from gis.answerable import Entry
     from gis.crew import Crew, DeviceTime
+    from gis.evidence import Evidence
     from gis.model import Passes
     from gis.network.model import Network
     from gis.standard import RoadRule, Standard
@@ -56,7 +57,7 @@ class RoadFrequency:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Plan:
+class RoadPlan:
     """What is asked of each section that day.
 
     Attributes:
@@ -102,6 +103,7 @@ def road_frequency(
     *,
     exceptions: pd.DataFrame,
     areas: gpd.GeoDataFrame | None = None,
+    evidence: Evidence | None = None,
 ) -> RoadFrequency:
     """Judge every section that a road rule binds, on one local day.
 
@@ -114,12 +116,14 @@ def road_frequency(
         zone: local time zone.
         exceptions: contract `exceptions`.
         areas: contract `areas`, for exceptions that name one.
+        evidence: `evidence_of(network, passes, standard)` where it is known already.
 
     Raises:
         ImpossibleError: the calendar does not know the day.
     """
-    plan = _plan(network, passes, crew, standard, day, zone)
-    strokes = strokes_of(network, passes, standard)
+    evidence = evidence or evidence_of(network, passes, standard)
+    plan = plan_roads(network, passes, crew, standard, day, zone)
+    strokes = evidence.strokes
     pieces = coverage.entitled_pieces(
         strokes, plan.arrays, role_of=plan.role_of, ptr=plan.time.ptr, start_ms=plan.time.start_ms,
         end_ms=plan.time.end_ms, devices=len(passes.devices),
@@ -128,7 +132,7 @@ def road_frequency(
     windows = _judge(network, passes, crew, standard, plan, strokes, pieces, entries, exceptions, areas)
     if standard.calibration.calls:
         windows = calibrate(windows, passes, crew, table_named(standard.calibration.calls))
-    gap = _gap_view(network, standard, plan, strokes, len(passes.devices))
+    gap = _gap_view(network, standard, plan, evidence, len(passes.devices))
     return RoadFrequency(
         section_windows=windows,
         section_days=_section_days(network, standard, plan, windows, gap),
@@ -137,7 +141,12 @@ def road_frequency(
 
 
 # --- what is asked ---
-def _plan(network: Network, passes: Passes, crew: Crew, standard: Standard, day: date, zone: ZoneInfo) -> _Plan:
+def plan_roads(network: Network, passes: Passes, crew: Crew, standard: Standard, day: date, zone: ZoneInfo) -> RoadPlan:
+    """What is asked of each section that day, when, and of whom (the audit and the command desk share it).
+
+    Raises:
+        ImpossibleError: the calendar does not know the day.
+    """
     rules = standard.road_rules()
     ids = list(rules)
     place = {r: i for i, r in enumerate(ids)}
@@ -162,7 +171,7 @@ def _plan(network: Network, passes: Passes, crew: Crew, standard: Standard, day:
     roles = list(dict.fromkeys(frozenset(rules[r].roles) for r in ids))
     role_of_rule = np.array([*(roles.index(frozenset(rules[r].roles)) for r in ids), len(roles)], dtype=np.int32)
     arrays, section_of_row, window_of_row = _window_sets(sets, set_of, crew)
-    return _Plan(
+    return RoadPlan(
         ids, rule_of, set_of, sets, arrays, role_of_rule[rule_of],
         entitled_time(crew, passes.devices, passes.mode, [*roles, EVERYONE]), section_of_row, window_of_row,
     )  # fmt: skip
@@ -193,10 +202,12 @@ def _window_sets(sets: Sequence[Windows], set_of: Sequence[int], crew: Crew) -> 
     return WindowSets(of, np.where(asked >= 0, first, -1), ptr, *columns), section_of_row, window_of_row
 
 
-def _entries(network: Network, crew: Crew, standard: Standard, plan: _Plan) -> list[tuple[Entry, ...]]:
+def _entries(network: Network, crew: Crew, standard: Standard, plan: RoadPlan) -> list[tuple[Entry, ...]]:
     """Who answers for each section: as named for it, else for its work grid where the standard says so."""
     by_section = entries_by_target(crew, "section")
     by_grid = entries_by_target(crew, "work_grid") if "work_grid" in standard.measure.responsible_fallback.value else {}
+    if not by_section and not by_grid:
+        return [()] * len(network.sections)
     rules = list(standard.road_rules().values())
     out: list[tuple[Entry, ...]] = []
     rows = zip(
@@ -228,7 +239,7 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
     passes: Passes,
     crew: Crew,
     standard: Standard,
-    plan: _Plan,
+    plan: RoadPlan,
     strokes: Strokes,
     pieces: Pieces,
     entries: Sequence[tuple[Entry, ...]],
@@ -299,7 +310,7 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
     return frame
 
 
-def _asked(entries: Sequence[tuple[Entry, ...]], plan: _Plan) -> list[tuple[Entry, ...]]:
+def _asked(entries: Sequence[tuple[Entry, ...]], plan: RoadPlan) -> list[tuple[Entry, ...]]:
     """Entries of the sections that have windows; the others have no rows to write to."""
     return [e if s >= 0 else () for e, s in zip(entries, plan.set_of, strict=True)]
 
@@ -370,9 +381,9 @@ class _Gaps:
     section_longest_ms: I8
 
 
-def _gap_view(network: Network, standard: Standard, plan: _Plan, strokes: Strokes, devices: int) -> _Gaps:
-    cells = network_cells(network, standard)
-    primary = primary_segments(network)[cells.segment]
+def _gap_view(network: Network, standard: Standard, plan: RoadPlan, evidence: Evidence, devices: int) -> _Gaps:
+    strokes, cells = evidence.strokes, evidence.cells
+    primary = evidence.primary[cells.segment]
     asked = WindowSets(
         np.array(plan.set_of, dtype=np.int32), *(getattr(plan.arrays, n) for n in WindowSets.__slots__[1:])
     )
@@ -419,7 +430,7 @@ def stamp(ms: npt.NDArray[np.int64] | npt.NDArray[np.float64], missing: int | No
 
 
 # --- a day per section and per segment ---
-def _section_days(network: Network, standard: Standard, plan: _Plan, windows: pd.DataFrame, gap: _Gaps) -> pd.DataFrame:
+def _section_days(network: Network, standard: Standard, plan: RoadPlan, windows: pd.DataFrame, gap: _Gaps) -> pd.DataFrame:
     asked = np.flatnonzero(np.array(plan.set_of, dtype=np.int64) >= 0)
     back = np.full(len(plan.set_of), -1, dtype=np.int64)
     back[asked] = np.arange(len(asked))
@@ -461,7 +472,7 @@ def outcome_codes(outcome: pd.Series[str]) -> I8:
 
 
 def _segment_days(
-    network: Network, plan: _Plan, strokes: Strokes, pieces: Pieces, windows: pd.DataFrame, gap: _Gaps, passes: Passes
+    network: Network, plan: RoadPlan, strokes: Strokes, pieces: Pieces, windows: pd.DataFrame, gap: _Gaps, passes: Passes
 ) -> pd.DataFrame:
     """See the contract; `outcome` is that of the section's windows: the same one, or *partly*."""
     size = len(network.segments)
@@ -502,7 +513,7 @@ def _segment_days(
     )
 
 
-def _day_outcomes(plan: _Plan, windows: pd.DataFrame) -> npt.NDArray[np.object_]:
+def _day_outcomes(plan: RoadPlan, windows: pd.DataFrame) -> npt.NDArray[np.object_]:
     """Outcome of a section's day: the same in all windows; *partly* where only some are covered; else the gravest of the rest."""
     size = len(plan.set_of)
     flat = plan.section_of_row * len(OUTCOMES) + outcome_codes(windows["outcome"])

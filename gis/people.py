@@ -19,6 +19,7 @@ from gis.strokes import strokes_of
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from gis.coverage import Strokes
     from gis.crew import Crew
     from gis.model import Fixes, Passes
     from gis.network.model import Network
@@ -59,12 +60,15 @@ def _patrolled(  # noqa: PLR0917 (compiled loop)
             filled[p] = max(filled[p], b)
 
 
-def people_days(network: Network, fixes: Fixes, passes: Passes, crew: Crew, standard: Standard) -> pd.DataFrame:
+def people_days(
+    network: Network, fixes: Fixes, passes: Passes, crew: Crew, standard: Standard, *, strokes: Strokes | None = None
+) -> pd.DataFrame:
     """Contract `people`: everyone of the roster, by person_id.
 
     Effort is never counted twice: two people with one phone share its distance, one person with two phones fills each moment once.
+    `strokes` is `strokes_of(network, passes, standard)` where it is known already.
     """
-    strokes = strokes_of(network, passes, standard)
+    strokes = strokes or strokes_of(network, passes, standard)
     use = np.flatnonzero((strokes.flags & COUNTS) > 0)
     use = use[np.lexsort((passes.device_ix[use], passes.segment_ix[use], passes.leave_ms[use], passes.enter_ms[use]))]
     ptr, who, start, end = carried_time(crew, passes.devices)

@@ -61,25 +61,24 @@ def rollup(
     pairs = np.flatnonzero(seen)
     rules = [np.zeros(len(rule_of_row), dtype=np.int64), rule_of_row + 1] if len(rule_ids) > 1 else [rule_of_row + 1]
     ids = [ALL_RULES, *rule_ids]
-    titles = np.array([_name(level, str(u), names) for u in uniques], dtype=object)
     for rule, every in zip(rules, (True, False) if len(rules) > 1 else (False,), strict=True):
         group = codes[subject_of_row].astype(np.int64) * len(ids) + rule
-        size = len(uniques) * len(ids)
-        counts = counts_by(group, outcome, length_mm, size, standard)
+        kept, place = np.unique(group, return_inverse=True)  # groups that have a window at all
+        counts = counts_by(place, outcome, length_mm, len(kept), standard)
         subject = np.unique(pairs // len(rule_ids)) if every else pairs // len(rule_ids)
         home = codes[subject].astype(np.int64) * len(ids) + (0 if every else pairs % len(rule_ids) + 1)
-        counts.insert(0, "subjects", np.bincount(home, minlength=size))
-        kept = np.flatnonzero(counts["windows"].to_numpy() > 0)
+        counts.insert(0, "subjects", np.bincount(np.searchsorted(kept, home), minlength=len(kept)))
+        key = uniques[kept // len(ids)]
         head = pd.DataFrame(
             {
                 "level": level,
-                "key": uniques[kept // len(ids)],
-                "name": titles[kept // len(ids)],
+                "key": key,
+                "name": np.array([_name(level, str(k), names) for k in key.tolist()], dtype=object),
                 "rule_id": np.array(ids, dtype=object)[kept % len(ids)],
                 "charged": charged,
             }
         )
-        parts.append(pd.concat([head, counts.iloc[kept].reset_index(drop=True)], axis=1))
+        parts.append(pd.concat([head, counts], axis=1))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -16,8 +16,8 @@ from gis.answerable import answer_rows, entries_by_target, excused_rows, excuses
 from gis.calendar import duty_intervals, windows_of
 from gis.coverage import COUNTS, SLOW, WindowSets
 from gis.crew import column_text, entitled_time
+from gis.evidence import evidence_of
 from gis.frequency import required_mm, stamp
-from gis.strokes import network_cells, primary_segments, strokes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from gis.calendar import Interval
     from gis.crew import Crew
+    from gis.evidence import Evidence
     from gis.model import Passes
     from gis.network.model import Network
     from gis.standard import RoundsRule, Standard
@@ -85,12 +86,14 @@ def grid_rounds(
     work_grids: gpd.GeoDataFrame,
     exceptions: pd.DataFrame,
     areas: gpd.GeoDataFrame | None = None,
+    evidence: Evidence | None = None,
 ) -> GridRounds:
     """Judge every work grid on one local day.
 
     A round is complete when the distinct length that collectors passed since the last complete one reaches `measure.round_share` of the
     grid's patrollable length; the count begins at zero every day. Paired carriageways count once, sections that an exception closes for
-    most of the day not at all. A grid whose level has no rule is `no_rule`.
+    most of the day not at all. A grid whose level has no rule is `no_rule`. `evidence` is `evidence_of(network, passes, standard)` where it
+    is known already.
 
     Raises:
         ImpossibleError: the calendar does not know the day.
@@ -102,12 +105,13 @@ def grid_rounds(
     roles = sorted({tuple(r.roles) for _, r in rules.values()})
     watch = _watch(standard, day, zone, [r for _, r in rules.values()])
     closed = _closed_sections(network, crew, standard, watch, exceptions, areas)
+    evidence = evidence or evidence_of(network, passes, standard)
     days, rounds, never = [], [], []
     for group in roles:
         mine = [i for i, rule in enumerate(rule_of) if rule is not None and tuple(rule[1].roles) == group]
         if not mine:
             continue
-        ground = _ground(network, passes, crew, standard, [grids[i] for i in mine], closed, group)
+        ground = _ground(network, passes, crew, standard, [grids[i] for i in mine], closed, group, evidence)
         days.append(
             _grid_days(
                 standard, crew, ground, work_grids.iloc[mine], [rule_of[i] for i in mine], watch, exceptions, areas
@@ -117,7 +121,8 @@ def grid_rounds(
         never.append(_never_frame(network, ground, [grids[i] for i in mine]))
     none = [i for i, rule in enumerate(rule_of) if rule is None]
     if none or not days:
-        ground = _ground(network, passes, crew, standard, [grids[i] for i in none], closed, roles[0] if roles else ())
+        group = roles[0] if roles else ()
+        ground = _ground(network, passes, crew, standard, [grids[i] for i in none], closed, group, evidence)
         days.append(_no_rule_days(ground, [grids[i] for i in none], [levels[i] for i in none]))
     table = pd.concat(days, ignore_index=True)
     place = {g: i for i, g in enumerate(grids)}
@@ -159,17 +164,19 @@ def _closed_sections(
 
 def _ground(
     network: Network, passes: Passes, crew: Crew, standard: Standard, grids: Sequence[str], closed: npt.NDArray[np.bool_],
-    roles: Sequence[str],
+    roles: Sequence[str], evidence: Evidence,
 ) -> _Ground:  # fmt: skip
     place = {g: i for i, g in enumerate(grids)}
     segments = network.segments
     patrol = segments["patrollable"].to_numpy(dtype=np.bool_)
+    if not grids:
+        return _no_ground(network)
     of = np.array([place.get(g, -1) for g in column_text(segments, "work_grid_id")], dtype=np.int64)
-    of[~patrol | ~primary_segments(network) | closed[network.seg_section]] = -1
+    of[~patrol | ~evidence.primary | closed[network.seg_section]] = -1
     length = network.graph.seg_length_mm.astype(np.int64)
     patrollable = np.zeros(len(grids), dtype=np.int64)
     np.add.at(patrollable, of[of >= 0], length[of >= 0])
-    strokes = strokes_of(network, passes, standard)
+    strokes, cells = evidence.strokes, evidence.cells
     time = entitled_time(crew, passes.devices, passes.mode, [frozenset(roles)])
     windows = whole_day(len(network.sections), crew)
     use = ((strokes.flags & (COUNTS | SLOW)) == (COUNTS | SLOW)) & patrol[passes.segment_ix]
@@ -181,7 +188,6 @@ def _ground(
         "end_ms": time.end_ms,
         "devices": len(passes.devices),
     }
-    cells = network_cells(network, standard)
     cell, t, run = coverage.cell_events(strokes, use, windows, cells, **given)  # type: ignore[arg-type]  # by name
     group = of[cells.segment[cell]]
     if len(group) and group.min() < 0:
@@ -201,6 +207,13 @@ def _ground(
     )  # fmt: skip
     never[:, 0] = asked[never[:, 0]]
     return _Ground(of, length, patrollable, done, open_mm, _on_segment(network, never))
+
+
+def _no_ground(network: Network) -> _Ground:
+    """The ground of no grid at all."""
+    none, rows = np.zeros(0, dtype=np.int64), np.zeros((0, 3), dtype=np.int64)
+    size = len(network.segments)
+    return _Ground(np.full(size, -1), network.graph.seg_length_mm.astype(np.int64), none, rows, none, rows)
 
 
 def _on_segment(network: Network, rows: I8) -> I8:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, datetime
+    from pathlib import Path
 
     import pandas as pd
     import pyarrow as pa
@@ -105,8 +106,12 @@ class PositionStore(Protocol):
         from_ms: int | None = None,
         to_ms: int | None = None,
         arrived_before_ms: int | None = None,
+        encoded: bool = False,
     ) -> pa.Table:
-        """Positions of a day sorted by (device_id, t_ms, lon, lat); a device always falls into the same shard (a stable hash of its id)."""
+        """Positions of a day sorted by (device_id, t_ms, lon, lat); a device always falls into the same shard (a stable hash of its id).
+
+        With `encoded` the device ids may come dictionary-encoded, where that is how they are stored.
+        """
         ...
 
 
@@ -115,6 +120,7 @@ class Store(Protocol):
 
     url: str
     positions: PositionStore
+    cache: Path | None  # a folder for what can be made again at any time; None: there is none
 
     def prepare(self) -> None:
         """Create the store or migrate it to this version (Alembic on PostgreSQL, the same revisions on SQLite)."""
@@ -152,6 +158,10 @@ class Store(Protocol):
 
         `where` maps columns to a value or a list of values. An edition_id of None gives an empty frame of the contract.
         """
+        ...
+
+    def bounds(self, table: str, edition_id: str) -> tuple[float, float, float, float]:
+        """West, south, east, north of an edition in degrees; NaN where it has no geometry."""
         ...
 
     def manifests(self) -> list[Manifest]:

@@ -143,7 +143,7 @@ class _Checker:
         return convert(c, raw, missing)
 
     def _text(self, c: Column, raw: pd.Series[Any], missing: npt.NDArray[np.bool_]) -> Any:
-        if not isinstance(raw.dtype, pd.StringDtype):
+        if pd.api.types.infer_dtype(raw, skipna=True) not in {"string", "empty"}:
             bad = np.fromiter((not isinstance(v, str) for v in raw), bool, len(raw)) & ~missing
             if self._wrong(c, bad):
                 return None

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import geopandas as gpd
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
@@ -243,6 +244,15 @@ class Editions(Loads):
             )
         with self._reading() as conn:
             return self._frame(made, [self._select(conn, made, p.part_no or 0, filters) for p in parts])
+
+    def bounds(self, table: str, edition_id: str) -> tuple[float, float, float, float]:
+        """Smallest and largest longitude and latitude of an edition: west, south, east, north; NaN where it has no geometry.
+
+        Raises:
+            InputError: no such table or edition, or one without geometry.
+        """
+        west, south, east, north = gpd.GeoDataFrame(self.read(table, edition_id)).total_bounds
+        return float(west), float(south), float(east), float(north)
 
 
 def _hashed(stored: pa.Table, table: Table) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from layers import models
 from layers.store import frames, gpkg, schema, steps
 from layers.store.catalogue import ensure_meta, utc_now
+from layers.store.conform import contract
 from layers.store.embedded_positions import EmbeddedPositions
 from layers.store.files import FileLock, orphans, sync_folder, sync_write
 from layers.store.ledgers import Ledgers
@@ -76,6 +77,7 @@ class EmbeddedStore(Ledgers):
     ) -> None:
         super().__init__(f"embedded:{folder}", timezone=timezone, clock=clock)
         self.folder = folder
+        self.cache: Path | None = folder / "cache"
         self.wait_s = wait_s
         self.engine = _engine(folder / CATALOGUE, wait_s)
         self.positions: PositionStore = EmbeddedPositions(self)
@@ -169,6 +171,17 @@ class EmbeddedStore(Ledgers):
             kind = frames.arrow_type(c, "gpkg")
             made[c.name] = pa.array(column, pa.int64()).cast(kind) if c.dtype == "bool" else pa.array(column, kind)
         return pa.table(made)
+
+    def bounds(self, table: str, edition_id: str) -> tuple[float, float, float, float]:
+        """See the port; read from the envelopes in front of the geometries."""
+        made = contract(table, {"input", "derived"})
+        if made.geometry is None:
+            return super().bounds(table, edition_id)
+        chosen = f'SELECT substr("{made.geometry}", 1, 40) FROM "{table}" WHERE "{models.owner(made)}" = ?'
+        with self._reading() as conn:
+            raw = _raw(conn)
+            parts = [p.part_no for p in self._parts_of(table, edition_id)]
+            return gpkg.bounds([row[0] for part in parts for row in raw.execute(chosen, [part])])
 
     # --- passes ---
     def _stage_passes(self, run: Run, batches: list[pa.Table]) -> _Staged:

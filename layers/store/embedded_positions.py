@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -141,11 +143,24 @@ class EmbeddedPositions:
 
     def sha256(self, day: date) -> str:
         """Hash of the content of a day, free of the order in which it was loaded."""
-        return positions.content_sha256(self.scan(day))
+        files = self._files(day)
+        named = hashlib.sha256("\n".join(f.file for f in files).encode()).hexdigest()
+        kept = self._store.folder / "cache" / f"positions-{day.isoformat()}.sha256"
+        with suppress(OSError, ValueError):
+            of, made = kept.read_text(encoding="ascii").split()
+            if of == named:  # a file never changes once it is named
+                return made
+        found = positions.content_sha256(_merged([_read(f.path) for f in files]))
+        with suppress(OSError):  # a store that cannot be written to
+            kept.parent.mkdir(exist_ok=True)
+            aside = kept.with_suffix(f".{os.getpid()}")
+            aside.write_text(f"{named} {found}", encoding="ascii")
+            aside.replace(kept)
+        return found
 
     def scan(
         self, day: date, *, shard: int = 0, shards: int = 1, device_ids: Sequence[str] | None = None,
-        from_ms: int | None = None, to_ms: int | None = None, arrived_before_ms: int | None = None,
+        from_ms: int | None = None, to_ms: int | None = None, arrived_before_ms: int | None = None, encoded: bool = False,
     ) -> pa.Table:  # fmt: skip
         """Positions of a day sorted by (device_id, t_ms, lon, lat); a device always falls into the same shard.
 
@@ -165,9 +180,17 @@ class EmbeddedPositions:
             )
             for f in files
         ]  # fmt: skip
-        if len(kept) == 1:
-            return positions.as_strings(kept[0])  # a file is sorted
-        return positions.as_strings(positions.sort_rows(pa.concat_tables([positions.as_strings(k) for k in kept])))
+        merged = _merged(kept)
+        return merged.unify_dictionaries().combine_chunks() if encoded else positions.as_strings(merged)
+
+
+def _merged(parts: list[pa.Table]) -> pa.Table:
+    """Rows of files, sorted, one a key; a single file is that already."""
+    if not parts:
+        return positions.SCHEMA.empty_table()
+    if len(parts) == 1:
+        return parts[0]
+    return positions.sort_rows(pa.concat_tables([positions.as_strings(p) for p in parts]))
 
 
 def _read(path: Path, device_ids: Sequence[str] | None = None) -> pa.Table:

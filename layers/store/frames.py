@@ -31,6 +31,7 @@ _ARROW = {
     "time": pa.string(),
     "date": pa.string(),
 }
+_TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
 _HAS_SRID = 0x20  # in the last byte of a little-endian EWKB type
 Flavour = Literal["gpkg", "ewkb"]
 
@@ -90,20 +91,22 @@ def _decode(values: pa.ChunkedArray, c: Column, flavour: Flavour) -> Any:
     if c.dtype in {"date", "json"}:
         parse: Any = date.fromisoformat if c.dtype == "date" else json.loads
         return pd.Series([None if v is None else parse(v) for v in values.to_pylist()], dtype=object)
+    if c.dtype == "str":
+        return pd.Series(pd.array(values.cast(pa.large_string()), dtype=_TEXT))
     kinds: dict[str, Any] = {
-        "str": "str",
         "float": "float64",
         "int": "Int64" if c.null else "int64",
         "bool": "boolean" if c.null else "bool",
     }
-    if c.dtype == "float" or (values.null_count == 0 and c.dtype != "str"):
+    if c.dtype == "float" or values.null_count == 0:
         return pd.Series(values.to_numpy()).astype(kinds[c.dtype])
     return pd.Series(pd.array(values.to_pylist(), dtype=kinds[c.dtype]))
 
 
 def _shapes(stored: list[Any], flavour: Flavour) -> npt.NDArray[np.object_]:
-    made = from_blobs(stored) if flavour == "gpkg" else shapely.from_wkb(np.array(stored, object))
-    return np.asarray(shapely.set_srid(made, 0), object)
+    if flavour == "gpkg":  # plain WKB, which names no system
+        return np.asarray(from_blobs(stored), object)
+    return np.asarray(shapely.set_srid(shapely.from_wkb(np.array(stored, object)), 0), object)
 
 
 def _canonical(values: pa.Array) -> pa.Array:

@@ -20,6 +20,7 @@ APPLICATION_ID = 0x47504B47  # "GPKG"
 USER_VERSION = 10300
 _FIXED = 8  # magic, version, flags, srs_id
 _ENVELOPE_BYTES = (0, 32, 48, 48, 64)
+_XY_BYTES = 32
 
 _DDL = (
     """CREATE TABLE IF NOT EXISTS gpkg_spatial_ref_sys (srs_name TEXT NOT NULL, srs_id INTEGER NOT NULL PRIMARY KEY,
@@ -54,6 +55,16 @@ def to_blobs(geometries: npt.NDArray[np.object_]) -> list[bytes | None]:
 def to_wkb(blobs: Sequence[bytes | None]) -> list[bytes | None]:
     """The WKB in GeoPackage blobs."""
     return [None if b is None else b[_FIXED + _ENVELOPE_BYTES[(b[3] >> 1) & 7] :] for b in blobs]
+
+
+def bounds(blobs: Sequence[bytes | None]) -> tuple[float, float, float, float]:
+    """West, south, east, north of blobs with an XY envelope, as `to_blobs` writes it (their first 40 bytes do); NaN without any."""
+    heads = b"".join([b[_FIXED : _FIXED + _XY_BYTES] for b in blobs if b is not None and (b[3] >> 1) & 7 == 1])
+    boxes = np.frombuffer(heads, "<f8").reshape(-1, 4)  # minx, maxx, miny, maxy
+    if not len(boxes):
+        return np.nan, np.nan, np.nan, np.nan
+    low, high = boxes.min(axis=0), boxes.max(axis=0)
+    return float(low[0]), float(low[2]), float(high[1]), float(high[3])
 
 
 def from_blobs(blobs: Sequence[bytes | None]) -> npt.NDArray[np.object_]:

@@ -287,6 +287,9 @@ def filter_rows(
 def content_sha256(table: pa.Table) -> str:
     """SHA-256 of sorted rows: device ids in order, then their codes, times, arrivals and coordinates, little endian."""
     codes, ids = device_codes(table.column("device_id"))
+    used = np.bincount(codes, minlength=len(ids)) > 0
+    if not used.all():  # a dictionary may name devices that have no row here
+        codes, ids = (np.cumsum(used) - 1)[codes], [i for i, has in zip(ids, used.tolist(), strict=True) if has]
     total = hashlib.sha256("\n".join(ids).encode())
     total.update(codes.astype("<i4").tobytes())
     for name in ("t_ms", "arrived_ms", "lon", "lat"):

@@ -26,6 +26,7 @@ from layers.store.words import no_postgis, not_prepared, other_zone, translated,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import date, datetime
+    from pathlib import Path
 
     from layers.contracts import Table
     from layers.store.base import PositionStore, Run
@@ -53,6 +54,7 @@ class PostgresStore(Ledgers):
     """
 
     flavour = "ewkb"
+    cache: Path | None = None
 
     def __init__(
         self, url: str, *, timezone: str, wait_s: float = 30.0, clock: Callable[[], datetime] = utc_now

@@ -177,6 +177,7 @@ class PostgresPositions:
     def scan(
         self, day: date, *, shard: int = 0, shards: int = 1, device_ids: Sequence[str] | None = None,
         from_ms: int | None = None, to_ms: int | None = None, arrived_before_ms: int | None = None,
+        encoded: bool = False,  # noqa: ARG002 (device ids come as strings here)
     ) -> pa.Table:  # fmt: skip
         """Positions of a day sorted by (device_id, t_ms, lon, lat); a device always falls into the same shard.
 

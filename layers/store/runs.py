@@ -68,15 +68,21 @@ class Runs(Editions):
             pointer = self._pointer(run.day)
             if stored is not None and pointer is not None and pointer.run_id == run.run_id:
                 return self.difference(run.run_id)
-            after = {n: self.result(run.run_id, n) for n in COMPARED} if stored is not None else self._as_read(encoded)
-            before = {n: self.result(pointer.run_id, n) for n in COMPARED} if pointer is not None else None
-            changes = compare(before, after)
+            changes = self._changes(run, pointer, None if stored is not None else encoded)
             with self._transaction() as conn:
                 number = self._write(conn, run, encoded, staged) if stored is None else int(stored["run_no"])
                 self._move(conn, run.day, number, pointer, changes)
                 steps.reached("publish.before_commit")
             steps.reached("publish.committed")
         return changes
+
+    def _changes(self, run: Run, pointer: _Pointer | None, encoded: Mapping[str, pa.Table] | None) -> pd.DataFrame:
+        """What differs between the run that the pointer names and this one (stored, where nothing encoded is given)."""
+        if pointer is None:
+            return compare(None, {})
+        before = {n: self.result(pointer.run_id, n) for n in COMPARED}
+        after = {n: self.result(run.run_id, n) for n in COMPARED} if encoded is None else self._as_read(encoded)
+        return compare(before, after)
 
     def _encoded(self, tables: Mapping[str, pd.DataFrame]) -> dict[str, pa.Table]:
         faults: list[Fault] = []

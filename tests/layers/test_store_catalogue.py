@@ -307,3 +307,10 @@ def test_ledgers_append_and_filter(store):
     with pytest.raises(InputError, match="no ledger"):
         store.ledger("secrets")
     assert not issubclass(InputError, StoreError)
+
+
+def test_bounds_are_those_of_the_rows(store):
+    ids = ["G1", "G2"]
+    edition = load(store, ids).edition_id
+    west, south, east, north = store.read("work_grids", edition).total_bounds
+    assert store.bounds("work_grids", edition) == (west, south, east, north)

@@ -20,6 +20,7 @@ from layers.store.base import SourceRecord
 from layers.store.positions import (
     SCHEMA,
     conform_positions,
+    content_sha256,
     day_bounds,
     shard_of,
     sort_rows,
@@ -287,3 +288,28 @@ def test_every_row_falls_into_the_day_of_its_local_date(offsets, zone_name):
 def test_a_day_of_a_clock_change_has_23_hours():
     low, high = day_bounds(date(2026, 3, 8), ZoneInfo("America/New_York"))
     assert high - low == 23 * HOUR
+
+
+def test_hash_of_a_day_follows_every_load(store):
+    """Asked before and after each load, it is that of the rows, and free of the parts in which they came."""
+    first, second = table(("a", 0, 121.9, 29.5), ("b", 5, 121.9, 29.5)), table(("a", 9, 121.9, 29.6))
+    load(store, first)
+    before = store.positions.sha256(samples.DAY)
+    assert before == store.positions.sha256(samples.DAY)
+    load(store, second, path="q.csv")
+    after = store.positions.sha256(samples.DAY)
+    assert after != before
+    load(store, second, path="r.csv")  # nothing new
+    assert store.positions.sha256(samples.DAY) == after == content_sha256(store.positions.scan(samples.DAY))
+
+
+def test_hash_does_not_know_devices_without_rows():
+    rows = with_codes(table(("a", 0, 121.9, 29.5), ("b", 5, 121.9, 29.5)))
+    assert content_sha256(rows.slice(1)) == content_sha256(table(("b", 5, 121.9, 29.5)))
+
+
+def test_encoded_ids_are_the_same_ids(store):
+    load(store, table(("b", 0, 121.9, 29.5), ("a", 5, 121.9, 29.5)))
+    load(store, table(("c", 7, 121.9, 29.5)), path="q.csv")
+    plain, encoded = store.positions.scan(samples.DAY), store.positions.scan(samples.DAY, encoded=True)
+    assert encoded["device_id"].to_pylist() == plain["device_id"].to_pylist() == ["a", "b", "c"]
