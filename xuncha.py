@@ -258,16 +258,23 @@ def _export(
 @app.command()
 def match(
     city_file: CityFile,
-    positions: Annotated[Path, typer.Option(help="轨迹文件 | positions: CSV, Parquet, XLSX or GPX")],
+    positions: Annotated[
+        Path, typer.Option(help="轨迹文件 | positions: CSV, Parquet, XLSX, GPX or points of a GIS file")
+    ],
     out: Annotated[Path, typer.Option("--out", help="输出 GeoPackage | routes to write")],
     columns: Annotated[str | None, typer.Option(help="device=track,time=t,lon=lon,lat=lat")] = None,
     mode: Annotated[str, typer.Option(help="foot、ebike 或 vehicle")] = "vehicle",
+    profile: Annotated[
+        str, typer.Option(help="sparse:相邻点相隔一公里以上 | patrol, or sparse: fixes a kilometre apart")
+    ] = "patrol",
 ) -> None:
     """只做地图匹配:轨迹变成路线 | map matching only: positions to routes."""
     from etl.city_network import match_city
 
     with _progress() as tell:
-        tracks = match_city(_city(city_file), positions, out, columns=columns, mode=mode, progress=tell)
+        tracks = match_city(
+            _city(city_file), positions, out, columns=columns, mode=mode, profile=profile, progress=tell
+        )
     _say(f"{tracks} 条轨迹,写入 {out}", f"{tracks} tracks into {out}")
 
 
@@ -287,6 +294,7 @@ def evaluate(
     from etl.accuracy import report
     from etl.city_network import ground_of
     from etl.evaluate import evaluate as run_evaluation
+    from etl.evaluate_cases import evaluate_cases, evaluate_community
     from etl.sample.write import write_sample_county
     from gis.calibration_tables import latest
 
@@ -297,6 +305,8 @@ def evaluate(
         few: dict[str, Any] = {"seeds": (901,), "intervals_s": (10.0, 60.0), "noises_m": (8.0,)} if quick else {}
         with ground_of(city, _day(day), progress=tell) as ground:
             found = run_evaluation(ground, table=table, progress=tell, **few)
+            cases = None if quick else evaluate_cases(ground, table=table, progress=tell)
+            community = None if quick else evaluate_community(ground, progress=tell)
         page = report(
             found,
             place=city.name,
@@ -304,6 +314,8 @@ def evaluate(
             table=table,
             seconds=time.perf_counter() - began,
             command=f"xuncha evaluate {city_file or ''}".strip(),
+            cases=cases,
+            community=community,
         )
     typer.echo(page)
     if write is not None:

@@ -29,7 +29,7 @@ _HEAD = {
     "precision_missed": "漏巡准确 missed: precision", "recall_missed": "召回 recall ", "unknown_share": "未知 unknown",
     "unknown_covered": "其中已巡 of it covered", "rate_true": "真实率 true rate", "rate_low": "下限 low", "rate_high": "上限 high",
     "rate_error": "误差 error", "recall": "里程召回 recall (m)", "precision": "里程准确 precision (m)", "f1": "F1",
-    "low": "从 from", "high": "到 to", "said": "所称 said", "happened": "实际 happened",
+    "case": "情形 case", "low": "从 from", "high": "到 to", "said": "所称 said", "happened": "实际 happened",
 }  # fmt: skip
 _SCORES = (
     "precision_covered", "recall_covered", "precision_missed", "recall_missed", "unknown_share", "unknown_covered", "rate_true",
@@ -45,11 +45,15 @@ def report(
     table: CalibrationTable,
     seconds: float,
     command: str,
+    cases: Evaluation | None = None,
+    community: pd.DataFrame | None = None,
 ) -> str:
     """The page in Markdown.
 
     Args:
         found: the evaluation.
+        cases: troubles with phones (`etl.evaluate_cases`).
+        community: a week of community patrols (likewise).
         place: name of the network.
         today: date of the run.
         table: the calibration.
@@ -68,7 +72,9 @@ def report(
         + _markdown(score_table(p, ["mode", "interval_s"])),
         "## 校准后 | With calibration\n\n" + _markdown(score_table(w, ["mode", "interval_s"])),
         _reliability(w, p),
+        *([_cases(cases)] if cases is not None else []),
         _rounds(found),
+        *([_community(community)] if community is not None else []),
         _LIMITS,
     ]
     return "\n\n".join(parts) + "\n"
@@ -154,6 +160,28 @@ def _rounds(e: Evaluation) -> str:
     return "## 网格轮次 | Rounds of work grids\n\n" + _markdown(error.merge(calls, on=by).rename(columns=names))
 
 
+def _cases(e: Evaluation) -> str:
+    """Troubles with phones, one at a time, beside the usual day."""
+    by = ["case", "mode"]
+    order = list(dict.fromkeys(e.windows["case"]))
+    metres = e.passes.groupby(by, sort=True)[["recall", "precision", "f1"]].mean().reset_index()
+    table = score_table(e.windows, by).merge(metres, on=by).drop(columns=["rate_low", "rate_high", "windows"])
+    table = table.sort_values("case", key=lambda c: c.map(order.index), kind="stable")
+    return f"{_CASES}\n\n{_markdown(table)}"
+
+
+def _community(windows: pd.DataFrame) -> str:
+    """Calls of community windows, per rule, interval and noise."""
+    head = "## 村社巡查 | Community cadence"
+    if not len(windows):
+        return f"{head}\n\n(此路网没有全科网格 | this network has no community grids)"
+    kept = [
+        "windows", "precision_covered", "recall_covered", "precision_missed", "recall_missed", "unknown_share", "rate_true", "rate_error",
+    ]  # fmt: skip
+    by = ["rule_id", "interval_s", "noise_m"]
+    return f"{head}\n\n{_COMMUNITY}\n\n{_markdown(score_table(windows, by)[[*by, *kept]])}"
+
+
 def _markdown(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> str:
     """A table in Markdown; shares with three decimals."""
     shown = frame if columns is None else frame[list(columns)]
@@ -168,12 +196,30 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+_CASES = """## 手机的种种情形 | What happens to phones
+
+间隔 15 s、噪声 8 m,每次只变一项;同样的巡查。手机在抽屉:15% 的设备有 1-3 小时留在原处,人照常巡查。
+一车两机:每人身上多一部手机,误差各自独立。城市峡谷:一半路段漂移 30 m。
+Fixes every 15 s, 8 m of noise, one thing changed at a time, the same patrols. *In a drawer*: 15 % of the phones lie still for one to
+three hours while their bearers go on. *Two phones each*: a second phone on every bearer, with errors of its own. *Canyons*: drift of
+30 m on half of the streets.
+
+手机留在抽屉时,定位说人站着不动:其实巡过的时段会被判为漏巡,定位数据中无从分辨。
+A phone in a drawer tells of somebody who stood still: what its bearer patrolled is called *missed*. Positions cannot tell
+the difference."""
+
+_COMMUNITY = """一周,每个全科网格一名网格员步行,只凭定位(不用打卡)。真值由同一规则从真实经过判定。
+A week, one grid member on foot for each community grid, judged by positions alone (no check-ins). Truth by the same rules from true
+passes."""
+
 _LIMITS = """## 局限 | Limits
 
 - 真值来自模拟,误差模型虽按真实接收机设定,但不是本县的接收机;到手真实对照数据后应重做。
   Truth is simulated; its errors are like those of real receivers but not of this county's. Do it again when surveyed truth is at hand.
 - 路网假定无误:路网缺边或错位引起的错误不在内。The network is taken as right: missing or shifted roads are not in these figures.
-- 行进快慢按每次经过判断:间隔密、噪声大或路段短时,个别经过会被误判为过快,这是密集定位下误判漏巡的主因(校准后转为未知)。
-  Speed is judged pass by pass: with dense or noisy fixes on short segments some passes are wrongly taken as too fast. That is the main
-  cause of false *missed* with dense fixes; calibration turns most of them into *unknown*.
-- 网格轮次未做校准:间隔大时轮次少计。Rounds of grids are not calibrated: with sparse fixes too few are counted."""
+- 噪声 30 m 而间隔很密(5 s)时,匹配的路线会拐进旁边的街,行进看似过快:误判漏巡多在这里,校准使其大半转为未知。
+  With fixes 5 s apart and 30 m of noise matched routes stray into side streets and seem too fast: most false *missed* arise there;
+  calibration turns most of them into *unknown*.
+- 机动车间隔 120 秒以上:两点之间可走完整段,能判漏巡的很少,其余为未知。
+  Vehicles with fixes two minutes apart pass whole sections between two of them: few windows can be called *missed*, the rest is *unknown*.
+- 网格轮次与村社巡查未做校准。Rounds of grids and community windows are not calibrated."""

@@ -12,7 +12,7 @@ import geopandas as gpd
 from etl.evaluate import Ground
 from etl.inputs import MODES, DayTables, match_settings, standard_of
 from etl.load import load_city
-from etl.match import match_file
+from etl.match import match_file, profile_of, sparse_preference
 from etl.network_stage import RESTS_ON, network_for
 from gis.errors import Fault, SettingsError
 from layers.store import open_store
@@ -65,28 +65,39 @@ def network_of_files(city: City, *, tables: Sequence[str], progress: Progress) -
             store.close()
 
 
-def match_city(city: City, positions: Path, out: Path, *, columns: str | None, mode: str, progress: Progress) -> int:
+def match_city(
+    city: City,
+    positions: Path,
+    out: Path,
+    *,
+    columns: str | None,
+    mode: str,
+    progress: Progress,
+    profile: str = "patrol",
+) -> int:
     """Match a file of positions to the city's roads and write the routes.
 
     Args:
         city: its roads are matched to.
-        positions: CSV or Parquet.
+        positions: CSV, Parquet, XLSX, GPX, or points of a GIS file.
         out: GeoPackage to write.
         columns: `device=track,time=t,lon=lon,lat=lat`; None: as they are called here.
         mode: foot, ebike or vehicle.
         progress: told how far it is.
+        profile: patrol (the city's settings), or sparse for fixes a kilometre and more apart.
 
     Returns:
         How many tracks were matched.
 
     Raises:
-        SettingsError: mode or columns are not of the form.
+        SettingsError: mode, columns or profile are not of the form.
         InputError: roads or positions cannot be read.
     """
     if mode not in MODES:
         raise SettingsError(
             Fault("cli.mode", f"没有方式 {mode}", f"no mode {mode}", "foot、ebike 或 vehicle", "foot, ebike or vehicle")
         )
+    settings, track_settings = profile_of(profile)
     with network_of_files(city, tables=("road_edges",), progress=progress) as (network, _):
         routes = match_file(
             network,
@@ -95,7 +106,9 @@ def match_city(city: City, positions: Path, out: Path, *, columns: str | None, m
             out,
             mode=MODES[mode],
             zone=city.timezone,
-            settings=match_settings(city),
+            settings=settings or match_settings(city),
+            track_settings=track_settings,
+            preference=None if settings is None else sparse_preference(network),
         )
     return int(routes["track"].nunique())
 
@@ -121,5 +134,7 @@ def _columns(text: str | None) -> dict[str, str] | None:
 def ground_of(city: City, day: date, *, progress: Progress) -> Iterator[Ground]:
     """Where simulated days of a city take place."""
     with network_of_files(city, tables=RESTS_ON, progress=progress) as (network, held):
-        grids = gpd.GeoDataFrame(held["work_grids"]) if held.has("work_grids") else None
-        yield Ground(network, standard_of(city), city.zone, day, grids)
+        found = {
+            t: gpd.GeoDataFrame(held[t]) if held.has(t) else None for t in ("work_grids", "community_grids", "areas")
+        }
+        yield Ground(network, standard_of(city), city.zone, day, **found)

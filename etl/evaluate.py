@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from etl.base import Progress
     from gis.crew import Crew
+    from gis.degrade import Observations
     from gis.model import Passes
     from gis.network.model import Network
     from gis.standard import Standard
@@ -52,6 +53,8 @@ class Ground:
     zone: ZoneInfo
     day: date
     work_grids: gpd.GeoDataFrame | None = None
+    community_grids: gpd.GeoDataFrame | None = None
+    areas: gpd.GeoDataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,20 +100,27 @@ def evaluate(
         progress: told how far it is.
     """
     matcher = Matcher(ground.network.graph)
-    found: list[_Found] = []
+    found: list[Found] = []
     conditions = [(i, n) for i in intervals_s for n in noises_m]
     for seed in seeds:
         for mode in modes:
             rng = np.random.default_rng([seed, int(mode)])
             place = (ground.network, ground.standard, ground.day, ground.zone)
             day = rehearse(*place, mode=mode, rng=rng, work_grids=ground.work_grids)
-            true = _judge(ground, day.moved.passes, day.crew)
+            true = judge_ground(ground, day.moved.passes, day.crew)
             for interval_s, noise_m in conditions:
                 here = {"mode": mode.name.lower(), "interval_s": interval_s, "noise_m": noise_m, "seed": seed}
                 how = replace(usual, interval_s=interval_s, noise_m=noise_m)
-                found.append(_condition(ground, matcher, day, true, how, here, table))
+                order = [seed, int(day.moved.passes.mode.max()), int(interval_s * 10), int(noise_m * 10)]
+                seen = observe(ground.network, day, how, rng=np.random.default_rng(order))
+                found.append(condition(ground, matcher, day, true, seen, here, table))
                 if progress is not None:
                     progress("evaluate", len(found), len(seeds) * len(modes) * len(conditions))
+    return joined(found)
+
+
+def joined(found: Sequence[Found]) -> Evaluation:
+    """Conditions put together."""
     return Evaluation(
         windows=pd.concat([f.windows for f in found], ignore_index=True),
         plain=pd.concat([f.plain for f in found], ignore_index=True),
@@ -121,8 +131,8 @@ def evaluate(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    """One condition of an evaluation."""
+class Found:
+    """One condition of an evaluation: see `Evaluation`."""
 
     windows: pd.DataFrame
     plain: pd.DataFrame
@@ -131,15 +141,13 @@ class _Found:
     x: npt.NDArray[np.float64]
 
 
-def _condition(
-    ground: Ground, matcher: Matcher, day: Rehearsal, true: Judged, how: Degradation, here: dict[str, Any],
+def condition(
+    ground: Ground, matcher: Matcher, day: Rehearsal, true: Judged, seen: Observations, here: dict[str, Any],
     table: CalibrationTable | None,
-) -> _Found:  # fmt: skip
-    """Degrade, audit and compare one day in one condition."""
-    order = [int(here["seed"]), int(day.moved.passes.mode.max()), int(how.interval_s * 10), int(how.noise_m * 10)]
-    seen = observe(ground.network, day, how, rng=np.random.default_rng(order))
+) -> Found:  # fmt: skip
+    """Audit what was seen of one day and compare it with its truth; `here` names the condition."""
     passes, crew = match(ground.network, matcher, seen, day.crew, ground.standard)
-    said = _judge(ground, passes, crew)
+    said = judge_ground(ground, passes, crew)
     classes = ground.network.sections.set_index("section_id")["policy_class"]
     plain = compare_windows(said.section_windows, true.section_windows, classes=classes)
     called = plain
@@ -147,13 +155,14 @@ def _condition(
         calibrated = calibrate(said.section_windows, passes, crew, table)
         called = compare_windows(calibrated, true.section_windows, classes=classes)
     metres = {"fixes": len(seen.t_ms), **_metres(day.moved.passes, passes)}
-    return _Found(
+    return Found(
         called.assign(**here), plain.assign(**here), _grids(said.grid_days, true.grid_days).assign(**here), {**here, **metres},
         features(said.section_windows, passes, crew),
     )  # fmt: skip
 
 
-def _judge(ground: Ground, passes: Passes, crew: Crew) -> Judged:
+def judge_ground(ground: Ground, passes: Passes, crew: Crew) -> Judged:
+    """The audit's rules, without calibration, on passes of a ground's day."""
     return judge(ground.network, passes, crew, ground.standard, ground.day, ground.zone, work_grids=ground.work_grids)
 
 
@@ -181,7 +190,7 @@ def score_table(compared: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def fit_calibration(
-    ground: Ground, *, version: str, fitted_on: str, doubt_missed: float = 0.1, doubt_covered: float = 0.9,
+    ground: Ground, *, version: str, fitted_on: str, doubt_missed: float = 0.08, doubt_covered: float = 0.9,
     progress: Progress | None = None, **conditions: Any,
 ) -> CalibrationTable:  # fmt: skip
     """A calibration fitted on some simulated days and corrected on others; neither are the days of the report."""

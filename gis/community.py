@@ -13,11 +13,12 @@ import shapely
 from scipy.spatial import cKDTree
 
 from gis import coverage
-from gis.answerable import complete_exceptions, entries_by_target, of_roles
+from gis.answerable import complete_exceptions, entries_by_target, of_roles, person_speeds
 from gis.calendar import community_windows, intersect, total_ms, union
 from gis.coverage import COUNTS, SLOW
 from gis.crew import column_ms, column_text, entitled_time, overlap_ms
 from gis.frequency import stamp
+from gis.reach import usable_ms
 from gis.rounds import whole_day
 from gis.strokes import network_cells, strokes_of
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from gis.crew import Crew
     from gis.model import Passes
     from gis.network.model import Network
+    from gis.silence import Silence
     from gis.standard import CommunityRule, Standard
 
     I8 = npt.NDArray[np.int64]
@@ -50,6 +52,7 @@ class _Place:
     kind: str
     samples: tuple[frozenset[int], ...]
     need: int
+    shape: shapely.Geometry | None = None  # metres, CRS of the network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +171,7 @@ def _place(
 ) -> _Place:
     reach, step = standard.measure.place_reach_m.value, standard.measure.cell_m.value
     if tree is None:
-        return _Place(area_id, name, kind, (frozenset(),), 1)
+        return _Place(area_id, name, kind, (frozenset(),), 1, shape)
     if kind == "back_street":
         line = shape if shapely.get_dimensions(shape) == 1 else shapely.boundary(shape)
         count = max(1, round(shapely.length(line) / step))
@@ -177,13 +180,18 @@ def _place(
         near = tree.query_ball_point(shapely.get_coordinates(at), reach)
         samples = tuple(frozenset(n) for n in near)
         return _Place(
-            area_id, name, kind, samples, int(np.ceil(standard.measure.full_patrol_share.value * len(samples) - 1e-9))
+            area_id,
+            name,
+            kind,
+            samples,
+            int(np.ceil(standard.measure.full_patrol_share.value * len(samples) - 1e-9)),
+            shape,
         )
     x0, y0, x1, y1 = shapely.bounds(shape)
     radius = float(np.hypot(x1 - x0, y1 - y0)) / 2 + reach
     near = np.array(sorted(tree.query_ball_point([(x0 + x1) / 2, (y0 + y1) / 2], radius)), dtype=np.int64)
     inside = near[shapely.distance(shapely.points(tree.data[near]), shape) <= reach] if len(near) else near
-    return _Place(area_id, name, kind, (frozenset(inside.tolist()),), 1)
+    return _Place(area_id, name, kind, (frozenset(inside.tolist()),), 1, shape)
 
 
 def _evidence(
@@ -244,7 +252,8 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
     elif not finished:
         outcome = "open"
     else:
-        outcome = "unknown" if _unheard(crew, grid, rule, window) else "missed"
+        left = [p for p, ok in zip(due, done, strict=True) if not ok]
+        outcome = "unknown" if _unheard(crew, grid, rule, window, left, standard) else "missed"
     track, checkin = any(t for t, _ in found), any(c for _, c in found)
     missing = "、".join(p.name for p, ok in zip(due, done, strict=True) if not ok)
     kinds = {(True, True): "both", (True, False): "track", (False, True): "checkin"}
@@ -263,18 +272,43 @@ def _excused(grid: str, window: Interval, exceptions: pd.DataFrame, share: float
     return overlap_ms(spans, [window]) >= share * (window[1] - window[0])
 
 
-def _unheard(crew: Crew, grid: str, rule: CommunityRule, window: Interval) -> bool:
-    """Whether somebody who answers for the grid carried a device and was unheard for all of their watch in the window.
+def _unheard(
+    crew: Crew, grid: str, rule: CommunityRule, window: Interval, left: Sequence[_Place], standard: Standard
+) -> bool:
+    """Whether somebody who answers for the grid was unheard for all of a watch, or silences put all that was left out in reach.
 
-    Those without a device give evidence by check-ins only: their absence is no silence.
+    See `gis.reach`. Those without a device give evidence by check-ins only: their absence is no silence.
     """
     carriers = {c.person_ix for c in crew.carries}
     answering = {p for p, _, _ in of_roles(entries_by_target(crew, "community_grid").get(grid, ()), crew, rule.roles)}
+    speeds = person_speeds(crew, standard)
+    open_to = [False] * len(left)
     for p in sorted(answering & carriers):
         watch = intersect(crew.persons[p].watch, [window])
         if watch and overlap_ms(crew.silent[p], watch) == total_ms(watch):
             return True
-    return False
+        for silence in crew.silences[p]:
+            part = intersect([(silence.start_ms, silence.end_ms)], watch)
+            if part:
+                open_to = [
+                    ok or _in_reach(place, silence, part, speeds[p], standard)
+                    for ok, place in zip(open_to, left, strict=True)
+                ]
+    return bool(left) and all(open_to)
+
+
+def _in_reach(place: _Place, silence: Silence, part: Sequence[Interval], speed_mm_s: int, standard: Standard) -> bool:
+    """Whether somebody silent can have been at a place (or walked along a back street) in a window."""
+    if place.shape is None:
+        return False
+    error_m = standard.measure.place_error_m.value + standard.measure.place_reach_m.value
+    to_m, from_m = (
+        0.0 if at is None else max(0.0, float(shapely.distance(place.shape, shapely.Point(at[1:]))) - error_m)
+        for at in (silence.left, silence.back)
+    )
+    need_m = place.need * standard.measure.cell_m.value if place.kind == "back_street" else 0.0
+    usable = usable_ms(silence, part, to_m, from_m, speed_mm_s)
+    return usable > 0 and usable * speed_mm_s >= need_m * 1e6
 
 
 _COLUMNS = ("grid_id", "rule_id", "starts", "ends", "finished", "due", "done", "missing", "evidence", "outcome")

@@ -159,6 +159,7 @@ def build_crew(
         unassigned_modes=frozenset(int(m) for m in unassigned_modes),
         silent=tuple(() for _ in people),
         observed=tuple(() for _ in people),
+        silences=tuple(() for _ in people),
         index=index,
     )
 

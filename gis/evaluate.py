@@ -139,6 +139,8 @@ def score_passes(
 ) -> PassScores:
     """Distinct metres of each segment by device and hour, found against true: a stretch found in the wrong hour is wrong.
 
+    Devices that truth does not know (a second phone of the same bearer) are left out.
+
     Args:
         true: true passes.
         found: passes of the audit on the same network.
@@ -150,6 +152,8 @@ def score_passes(
     pieces = []
     for p, seen in ((true, False), (found, seen_only)):
         keep = p.seen.copy() if seen else np.ones(len(p.segment_ix), np.bool_)
+        if p.devices != true.devices:
+            keep &= np.isin(p.device_ix, [i for i, d in enumerate(p.devices) if d in set(true.devices)])
         if within is not None:
             keep &= within[p.segment_ix]
         pieces.append(_pieces(p, keep, names, bin_ms))

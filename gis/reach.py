@@ -67,7 +67,7 @@ def confined_reach(
     far = _distances(network, crew, [t[1:4] for t in told], standard.measure.place_error_m.value)
     out[rows] = 0
     for (r, _, person, nth, part), (to_m, from_m) in zip(told, far.tolist(), strict=True):
-        out[r] += _usable_ms(crew.silences[person][nth], part, to_m, from_m, speeds[person]) * speeds[person] // 1000
+        out[r] += usable_ms(crew.silences[person][nth], part, to_m, from_m, speeds[person]) * speeds[person] // 1000
     return out
 
 
@@ -86,7 +86,7 @@ def _parts(crew: Crew, who: tuple[Entry, ...], pieces: Sequence[Interval]) -> _P
     return out
 
 
-def _usable_ms(silence: Silence, part: Sequence[Interval], to_m: float, from_m: float, speed_mm_s: int) -> int:
+def usable_ms(silence: Silence, part: Sequence[Interval], to_m: float, from_m: float, speed_mm_s: int) -> int:
     """Time of a silence that a person can have spent at a place so far from where they were last heard and heard again."""
     start, end = silence.start_ms, silence.end_ms
     if silence.left is not None:

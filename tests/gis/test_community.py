@@ -9,6 +9,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
+import numpy as np
 import pytest
 from hand_network import (
     ASSIGNMENTS,
@@ -31,8 +32,8 @@ from hand_network import (
 from shapely.geometry import LineString, Point, Polygon
 
 from gis.community import community_cadence
-from gis.crew import build_crew
-from gis.model import Mode
+from gis.crew import build_crew, with_fixes
+from gis.model import Fixes, Mode
 from layers.standard_files import load_standard
 
 ZONE, STANDARD = ZoneInfo("Asia/Shanghai"), load_standard("xiangshan-2019")
@@ -63,6 +64,23 @@ GRIDS = gpd.GeoDataFrame(
 )  # fmt: skip
 
 
+ANSWERS = [
+    "r1",
+    "m1",
+    "responsible",
+    "community_grid",
+    "C1",
+    None,
+    None,
+    None,
+    None,
+    True,
+    None,
+    utc("2026-01-01"),
+    None,
+]
+
+
 def crew_on(day: date):
     return build_crew(
         day, ZONE, STANDARD,
@@ -71,7 +89,7 @@ def crew_on(day: date):
         ]),
         devices=frame(DEVICES, [("d1", "phone", "foot")]),
         assignments=frame(ASSIGNMENTS, [("d1", "m1", None, utc("2026-01-01"), None)]),
-        responsibilities=frame(RESPONSIBILITIES), exceptions=frame(EXCEPTIONS),
+        responsibilities=frame(RESPONSIBILITIES, [ANSWERS]), exceptions=frame(EXCEPTIONS),
     )  # fmt: skip
 
 
@@ -126,3 +144,26 @@ def test_half_days_split_at_noon(start: str) -> None:
     # 11:40 + 100 s at the market, + 800 s at the school: 11:53:20, before noon.
     assert found["community.small", "18 00"][2] == ("covered" if start == "11:40" else "missed")
     assert found["community.small", "18 12"][2] == ("missed" if start == "11:40" else "covered")
+
+
+@pytest.mark.parametrize(("back", "outcome"), [("09:20", "missed"), ("09:30", "unknown")])
+def test_places_in_reach_of_a_silence_are_unknown(back: str, outcome: str) -> None:
+    # Heard every minute at x = 2,000 but from 09:00. On foot, 2.778 m/s, the market at x = 100 is 1,900 m away, 80 m of them allowed
+    # (50 for the error of positions, 30 within which a place is seen): 655 s there and 655 s back, more than 20 and less than 30 minutes.
+    # The school at x = 900 is nearer. In the afternoon nobody was silent.
+    clock = [
+        *range(ms("2026-03-18 08:30"), ms("2026-03-18 09:00") + 1, 60_000),
+        *range(ms(f"2026-03-18 {back}"), ms("2026-03-18 18:00"), 60_000),
+    ]
+    n = len(clock)
+    fixes = Fixes(
+        device_ix=np.zeros(n, np.int32), t_ms=np.array(clock), x=np.full(n, X0 + 2000.0), y=np.full(n, Y0), flags=np.zeros(n, np.uint16),
+        track_ix=np.zeros(n, np.int32), devices=("d1",), mode=np.zeros(1, np.int8),
+    )  # fmt: skip
+    day = date(2026, 3, 18)
+    nowhere = make_passes(NETWORK, [], {"d1": Mode.FOOT})
+    table = community_cadence(
+        NETWORK, [(nowhere, with_fixes(crew_on(day), fixes, STANDARD))], STANDARD, day, ZONE, community_grids=GRIDS, areas=AREAS,
+        exceptions=frame(EXCEPTIONS), checkins=frame("person_id place_id time"),
+    )  # fmt: skip
+    assert table.loc[table["rule_id"] == "community.small", "outcome"].tolist() == [outcome, "missed"]
