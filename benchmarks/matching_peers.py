@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import itertools
+import os
+import sys
 import tempfile
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,6 +17,8 @@ from scoring import Stretches
 from gis.model import Fixes, Mode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from gis.network.model import RoadGraph
@@ -70,7 +75,8 @@ def _fastmm_network(graph: RoadGraph, *, walker: bool) -> Any:
     return network
 
 
-def _fastmm_tracks(fixes: Fixes) -> list[Any]:
+def fastmm_tracks(fixes: Fixes) -> list[Any]:
+    """Its trajectories, one a device."""
     import fastmm  # noqa: PLC0415
 
     ptr = np.searchsorted(fixes.device_ix, np.arange(len(fixes.devices) + 1))
@@ -81,21 +87,37 @@ def _fastmm_tracks(fixes: Fixes) -> list[Any]:
     ]
 
 
-def by_fastmm(
-    graph: RoadGraph, fixes: Fixes, how: tuple[float, float, float, float], *, walker: bool, candidates: int = 8
-) -> tuple[Stretches, dict[str, float]]:
-    """Fastmm; `how` is its table bound, search radius, noise and reverse tolerance, metres."""
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps what a library writes to the standard output from it."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(sink)
+
+
+def fastmm_matcher(graph: RoadGraph, bound_m: float, *, walker: bool) -> Any:
+    """Fastmm with its table up to a bound."""
     import fastmm  # noqa: PLC0415
 
-    bound, radius, noise, back = map(float, how)
-    t0 = time.process_time()
-    network = _fastmm_network(graph, walker=walker)
-    with tempfile.TemporaryDirectory() as folder:
-        matcher = fastmm.FastMapMatch(
-            network, fastmm.TransitionMode.SHORTEST, max_distance_between_candidates=bound, cache_dir=folder
+    with quiet(), tempfile.TemporaryDirectory() as folder:
+        return fastmm.FastMapMatch(
+            _fastmm_network(graph, walker=walker),
+            fastmm.TransitionMode.SHORTEST,
+            max_distance_between_candidates=float(bound_m),
+            cache_dir=folder,
         )
-    built = time.process_time() - t0
-    tracks = _fastmm_tracks(fixes)
+
+
+def fastmm_results(matcher: Any, tracks: list[Any], how: tuple[float, float, float], candidates: int = 8) -> list[Any]:
+    """Its results; `how` is the search radius, the noise and the reverse tolerance, metres."""
+    radius, noise, back = map(float, how)
     many = getattr(matcher, "match_many", None)
     options = {
         "max_candidates": candidates,
@@ -103,15 +125,27 @@ def by_fastmm(
         "gps_error": noise,
         "reverse_tolerance": back,
     }
+    return list(many(tracks, **options)) if many else [matcher.match(t, **options) for t in tracks]
+
+
+def by_fastmm(
+    graph: RoadGraph, fixes: Fixes, how: tuple[float, float, float, float], *, walker: bool
+) -> tuple[Stretches, dict[str, float]]:
+    """Fastmm; `how` is its table bound, search radius, noise and reverse tolerance, metres."""
+    t0 = time.process_time()
+    matcher = fastmm_matcher(graph, how[0], walker=walker)
+    built = time.process_time() - t0
+    tracks = fastmm_tracks(fixes)
     best = np.inf
     for _ in range(ROUNDS):
         t0 = time.process_time()
-        results = many(tracks, **options) if many else [matcher.match(t, **options) for t in tracks]
+        results = fastmm_results(matcher, tracks, how[1:])
         best = min(best, time.process_time() - t0)
-    return _fastmm_stretches(results, graph), {"build_s": built, "first_call_s": 0.0, "match_s": best}
+    return fastmm_stretches(results, graph), {"build_s": built, "first_call_s": 0.0, "match_s": best}
 
 
-def _fastmm_stretches(results: list[Any], graph: RoadGraph) -> Stretches:
+def fastmm_stretches(results: list[Any], graph: RoadGraph) -> Stretches:
+    """What it says was covered."""
     rows = []
     for device, result in enumerate(results):
         for stretch in itertools.chain.from_iterable(part.segments for part in result.subtrajectories):

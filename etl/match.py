@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 
-from gis.errors import Fault, InputError, XunchaError
-from gis.matching import Matcher, MatchSettings
+from etl.track_files import table_of
+from gis.errors import Fault, InputError, SettingsError, XunchaError
+from gis.matching import SPARSE, Matcher, MatchSettings
 from gis.model import Mode
 from gis.network.model import Network
 from gis.passes import routes
@@ -28,14 +27,22 @@ if TYPE_CHECKING:
     from gis.network.model import RoadGraph
 
 COLUMNS = {"device": "device", "time": "time", "lon": "lon", "lat": "lat"}
+# How long a metre seems where the way between far fixes is chosen, by the class a source gives (OSM's, or the Chinese grades); `road` is
+# any other. Used by the profile `sparse`.
+SPARSE_PREFERENCE = {
+    "motorway": 0.75, "trunk": 0.7, "primary": 0.8, "secondary": 0.9, "tertiary": 1.0, "motorway_link": 0.81, "trunk_link": 0.81,
+    "primary_link": 0.855, "secondary_link": 0.9, "tertiary_link": 0.945, "residential": 1.2, "living_street": 1.8,
+    "高速公路": 0.75, "快速路": 0.7, "主干道": 0.8, "次干道": 0.9, "支路": 1.2, "road": 1.2,
+}  # fmt: skip
+PROFILES = ("patrol", "sparse")
 _MS_FROM = 1e11  # a Unix time above this is in milliseconds (seconds reach it in the year 5138)
 
 
 def read_track_points(path: Path, columns: Mapping[str, str] | None = None, *, zone: str | None = None) -> pa.Table:
-    """Positions of a CSV or Parquet file: device (as written), t_ms (int64 UTC), lon, lat (float64).
+    """Positions of a file: device (as written), t_ms (int64 UTC), lon, lat (float64).
 
     Args:
-        path: .csv (also .csv.gz) or .parquet.
+        path: CSV (.csv, .csv.gz, any encoding), .parquet, .xlsx, .gpx, or points of .geojson, .gpkg, .shp (WGS 84 after its own CRS).
         columns: names in the file of device, time, lon, lat; those left out are called so.
         zone: IANA zone of times that name none.
 
@@ -54,19 +61,7 @@ def read_track_points(path: Path, columns: Mapping[str, str] | None = None, *, z
                 f"use {', '.join(COLUMNS)}",
             )
         )
-    try:
-        table = pa.parquet.read_table(path) if path.suffix == ".parquet" else pa.csv.read_csv(path)
-    except (OSError, pa.ArrowInvalid) as problem:
-        raise InputError(
-            Fault(
-                "match.file",
-                "无法读取位置文件",
-                f"cannot read positions: {problem}",
-                "检查文件是否存在、是否完整",
-                "check that the file exists and is whole",
-                file=path.name,
-            )
-        ) from problem
+    table = table_of(path, names)
     missing = [v for v in names.values() if v not in table.column_names]
     if missing:
         have = ", ".join(table.column_names)
@@ -182,6 +177,30 @@ def _times(column: pa.ChunkedArray, path: Path, name: str, zone: str | None) -> 
             )
         ) from problem
     return np.asarray(stamps.dt.tz_convert("UTC").astype("datetime64[ms, UTC]").astype("int64"), np.int64)
+
+
+def profile_of(name: str) -> tuple[MatchSettings | None, TrackSettings | None]:
+    """Settings of a profile: `patrol` for fixes up to some minutes apart (the defaults), `sparse` for fixes a kilometre and more apart.
+
+    In `sparse` times only order the fixes: no speed is too high, no silence ends a track before an hour.
+
+    Raises:
+        SettingsError: no such profile.
+    """
+    if name == "patrol":
+        return None, None
+    if name == "sparse":
+        return SPARSE, TrackSettings(split_s=3600.0, jump_mps=(200.0, 200.0, 200.0))
+    known = "、".join(PROFILES)
+    raise SettingsError(
+        Fault("match.profile", f"没有配置 {name}", f"no profile {name}", f"可用:{known}", f"use {', '.join(PROFILES)}")
+    )
+
+
+def sparse_preference(network: Network) -> npt.NDArray[np.float32]:
+    """What `SPARSE_PREFERENCE` says of every segment of a network."""
+    kinds = network.segments["source_class"].astype(object)
+    return kinds.map(SPARSE_PREFERENCE).fillna(SPARSE_PREFERENCE["road"]).to_numpy(np.float32)
 
 
 def match_table(

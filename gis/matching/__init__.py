@@ -1,6 +1,6 @@
 """Map matching: fixes in, passes out."""
 
 from gis.matching.matcher import Matcher
-from gis.matching.settings import MatchSettings
+from gis.matching.settings import SPARSE, MatchSettings
 
-__all__ = ["MatchSettings", "Matcher"]
+__all__ = ["SPARSE", "MatchSettings", "Matcher"]

@@ -60,3 +60,11 @@ class MatchSettings:
     beam: float = 14.0
     margin: float = 4.0
     pass_s: float = 300.0
+
+
+# Fixes a kilometre and more apart: a fix may lie far off, the way between two is chosen by length and class, and what would be a long
+# detour is left out. Found on 23 taxi tracks of Beijing (docs/performance.md).
+SPARSE = MatchSettings(
+    candidates=60, near_m=300.0, far_m=300.0, sigma_m=20.0, sigma_prior=50.0, sigma_floor_m=8.0, huber=1.0, beta_m=150.0, short=-0.3,
+    uturn_m=1000.0, search_factor=1.3, search_m=500.0, speed_mps=(100.0, 100.0, 100.0),
+)  # fmt: skip

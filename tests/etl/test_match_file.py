@@ -8,8 +8,8 @@ import pandas as pd
 import pyproj
 import pytest
 
-from etl.match import match_file, read_track_points
-from gis.errors import InputError
+from etl.match import PROFILES, match_file, match_table, profile_of, read_track_points
+from gis.errors import InputError, SettingsError
 from gis.model import Mode
 from gis.network.model import RoadGraph
 
@@ -90,3 +90,61 @@ def test_nothing_on_the_network_is_an_error(tmp_path):
     frame.to_csv(tmp_path / "p.csv", index=False)
     with pytest.raises(InputError, match="network"):
         match_file(street(), tmp_path / "p.csv", NAMES, tmp_path / "r.gpkg")
+
+
+def _gpx(path):
+    frame = rows(ISO)
+    points = "".join(
+        f'<trkpt lat="{r.y}" lon="{r.x}"><time>{t}</time></trkpt>' for r, t in zip(frame.itertuples(), ISO, strict=True)
+    )
+    path.write_text(
+        f'<gpx version="1.1" creator="t" xmlns="http://www.topografix.com/GPX/1/1"><trk><name>7</name><trkseg>{points}</trkseg></trk></gpx>'
+    )
+
+
+def _points(path):
+    frame = rows(ISO)
+    place = gpd.points_from_xy(frame.x, frame.y, crs=4326)
+    gpd.GeoDataFrame(frame[["track", "t"]].astype(str), geometry=place).to_crs(4550).to_file(path)
+
+
+WRITERS = {
+    "p.csv": lambda path: rows(ISO).to_csv(path, index=False),
+    "p.csv.gz": lambda path: rows(ISO).to_csv(path, index=False),
+    "p.parquet": lambda path: rows(ISO).to_parquet(path),
+    "p.xlsx": lambda path: rows(ISO).to_excel(path, index=False),
+    "p.gpx": _gpx,
+    "p.gpkg": _points,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_format_gives_the_same_points(tmp_path, name):
+    WRITERS[name](tmp_path / name)
+    found = read_track_points(tmp_path / name, NAMES)
+    wanted = rows(ISO)
+    assert [str(d) for d in found["device"].to_pylist()] == ["7"] * 5
+    assert found["t_ms"].to_pylist() == [1000 * (START + s) for s in range(0, 50, 10)]
+    np.testing.assert_allclose(found["lon"].to_numpy(), wanted.x, atol=1e-8)
+    np.testing.assert_allclose(found["lat"].to_numpy(), wanted.y, atol=1e-8)
+
+
+def test_chinese_text_and_leading_zeros_are_kept(tmp_path):
+    text = rows(ISO, device="007").rename(columns={"track": "设备"}).to_csv(index=False, sep=";")
+    (tmp_path / "p.csv").write_bytes(text.encode("gbk"))
+    found = read_track_points(tmp_path / "p.csv", {**NAMES, "device": "设备"})
+    assert set(found["device"].to_pylist()) == {"007"}
+
+
+def test_the_sparse_profile_leaves_out_a_detour_and_bears_an_outlier(tmp_path):
+    """The last fix lies 250 m off the street: patrols leave it out (far_m is 200 m), the sparse profile goes on to its foot."""
+    lon, lat = BACK.transform([450_100.0, 450_500.0, 450_900.0], [3_260_003.0, 3_260_003.0, 3_260_250.0])
+    pd.DataFrame({"track": 7, "t": [0, 60, 120], "x": lon, "y": lat}).to_csv(tmp_path / "p.csv", index=False)
+    points = read_track_points(tmp_path / "p.csv", NAMES)
+    metres = {}
+    for name in PROFILES:
+        settings, track_settings = profile_of(name)
+        metres[name] = match_table(street(), points, settings=settings, track_settings=track_settings)["length_m"].sum()
+    assert {k: round(v) for k, v in metres.items()} == {"patrol": 400, "sparse": 800}
+    with pytest.raises(SettingsError, match="no profile"):
+        profile_of("dense")
