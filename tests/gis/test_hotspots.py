@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import geopandas as gpd
@@ -7,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pyproj
 import pytest
+from esda.getisord import G_Local
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from libpysal.graph import Graph
 from shapely.geometry import Point, box
 
 from gis.errors import InputError
@@ -137,3 +140,22 @@ def test_a_default_point_takes_no_part() -> None:
 def test_no_area_is_said() -> None:
     with pytest.raises(InputError, match="no study area"):
         make_cells(gpd.GeoSeries([], crs=CRS), crs=CRS, cell_m=100)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=30, max_size=30))
+@settings(max_examples=40, deadline=None)
+def test_gi_star_is_that_of_pysal(field) -> None:
+    """Counts and holes of any kind against esda's G_Local with binary queen weights, each cell its own neighbour."""
+    counts, inside = (np.array(part).reshape(5, 6) for part in zip(*field, strict=True))
+    cells = replace(town(6, 5), inside=inside.astype(bool))
+    flat = np.flatnonzero(cells.inside)
+    values = counts[cells.inside].astype(float)
+    if len(flat) < 3 or np.ptp(values) == 0:
+        return
+    apart = np.abs(np.stack(np.divmod(flat, 6))[:, :, None] - np.stack(np.divmod(flat, 6))[:, None, :]).max(axis=0)
+    focal, near = np.nonzero(apart <= 1)
+    with np.errstate(invalid="ignore"):
+        z = G_Local(
+            values, Graph.from_arrays(focal, near, np.ones(len(focal))), star=True, transform="B", permutations=0
+        ).Zs
+    np.testing.assert_allclose(gi_star(counts.astype(float), cells)[cells.inside], z, atol=1e-9)
