@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dashboards.context import Desk, View
     from dashboards.metrics import Metrics
 
+BASE_MAP_URL = "/basemap.pmtiles"
 PLAIN_NAME = re.compile(r"^[\w./\[\]-]+$")
 GEOMETRY_KINDS = {"input", "derived", "result"}
 
@@ -147,7 +148,7 @@ class Api:
 
 
 def add_routes(app: FastAPI, assets: Assets, api: Api) -> None:
-    """Put the routes on the application, before Dash adds its catch-all."""
+    """Put the routes on the application, before Dash adds its catch-all; a base map's file is read by ranges."""
     for path, handler in {
         "/static/{path:path}": assets.serve,
         "/api/geometry/{table}/{edition}": api.geometry,
@@ -156,6 +157,15 @@ def add_routes(app: FastAPI, assets: Assets, api: Api) -> None:
         "/readyz": api.ready,
     }.items():
         app.router.add_route(path, handler, methods=["GET"], include_in_schema=False)
+    base = api.desk.settings.base_map
+    if base.path:
+
+        async def base_map(_request: Request) -> Response:
+            return FileResponse(
+                base.path, media_type="application/octet-stream", headers={"Cache-Control": "private, max-age=3600"}
+            )
+
+        app.router.add_route(BASE_MAP_URL, base_map, methods=["GET"], include_in_schema=False)
     page = partial(api.metrics.page, api.desk.settings.metrics_token)
 
     async def metrics(request: Request) -> Response:

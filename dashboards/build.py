@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -82,14 +83,17 @@ def build(*, force: bool = False) -> bool:
         SettingsError: npm or the bundler failed, with what they said.
     """
     stamp = ROOM / "static" / "fingerprint"
-    wanted = fingerprint()
-    if not force and stamp.exists() and stamp.read_text("utf-8") == wanted:
-        return False
-    node, npm, path = tools()
-    _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], path=path)
-    _run([node, "build.mjs"], path=path)
-    stamp.write_text(wanted, "utf-8")
-    return True
+    stamp.parent.mkdir(exist_ok=True)
+    with (stamp.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one builder at a time: tests and a server may begin together
+        wanted = fingerprint()
+        if not force and stamp.exists() and stamp.read_text("utf-8") == wanted:
+            return False
+        node, npm, path = tools()
+        _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], path=path)
+        _run([node, "build.mjs"], path=path)
+        stamp.write_text(wanted, "utf-8")
+        return True
 
 
 def main() -> int:

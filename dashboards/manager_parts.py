@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from layers.contracts import Column
 
 PAGE_ROWS = 100
-MOST_DATED = 10
+MOST_DATED = 14
 RUN_FORMATS = ("pdf", "xlsx", "csv", "gpkg", "geojson", "html")
 STACK = (("covered", "km_covered"), ("unknown", "km_unknown"), ("missed", "km_missed"), ("excused", "km_excused"))
 EXPLAINED = {"window": "section_id", "section": "key", "grid": "key"}
@@ -41,7 +41,7 @@ def figures_row(view: View, choice: Choice, figures: Mapping[str, Any]) -> Any:
     t, all_ = view.t, figures["entitled"]
     if all_ is None:
         return html.Div(view.t("manager.empty"), className="empty")
-    by_km = view.standard.measure.weight.value == "km"
+    by_km = view.standard.measure.weight.value == "km" and choice.kind != "community"
     tiles = [
         kpi(
             t("manager.rate"),
@@ -185,7 +185,7 @@ def trend_part(view: View, day: date, course: pd.DataFrame, choice: Choice) -> A
         ]
         now = " now" if row["day"] == day else ""
         bar = html.Div(stack, className=f"trend-day{now}", title=label, role="img", **{"aria-label": label})
-        when = html.Small(f"{row['day']:%m-%d}", **{"aria-hidden": "true"})
+        when = html.Small(str(row["day"].day), **{"aria-hidden": "true"})
         link = manager_address(row["day"], choice)
         bars.append(html.A([bar, when] if short else [bar], href=link, className="trend-column"))
     key = [html.Span(word(k, view.lang), style={"--colour": outcome_color(k)}) for k, _ in STACK]
@@ -195,7 +195,7 @@ def trend_part(view: View, day: date, course: pd.DataFrame, choice: Choice) -> A
     return html.Div(
         [
             html.Div(bars, className="trend"),
-            html.Div([] if short else [html.Span(e) for e in ends], className="trend-ends"),
+            html.Div([html.Span(e) for e in ends], className="trend-ends"),
             html.Div(key, className="key-line"),
             html.P(note, className="note"),
         ]
@@ -246,7 +246,7 @@ def confirmed(view: View, day: date, choice: Choice, figures: Mapping[str, Any],
         what += f" · {t.pick(rule.zh, rule.en) if rule else choice.rule}"
     low, high = (percent(values["rate_low"]), percent(values["rate_high"])) if values else ("—", "—")
     parts: list[Any] = [html.P(t("manager.confirm_what", what=what, day=day, low=low, high=high), className="note")]
-    ledger = view.data.confirmations(limit=10_000)
+    ledger = view.data.confirmations(limit=10_000).reindex(columns=["at", "by", "figure", "day", "scope", "run_id"])
     mine = ledger[
         (ledger["figure"] == figure_key(choice)) & (ledger["day"].astype(str) == str(day))
         & (ledger["scope"] == str(view.principal.scope))

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 LayerKind = Literal["line", "polygon", "point", "raster"]
 MISSING = "#9aa7b2"
 # What says "nothing to see here" by being pale must be dark on a dark ground.
-QUIET_IN_THE_DARK = {"#d9dde3": "#33414f", "#eceff3": "#232e38", "#b8bec6": "#4d5b68", "#e0f3f8": "#2f4a5c"}
+QUIET_IN_THE_DARK = {
+    "#d9dde3": "#33414f",
+    "#eceff3": "#232e38",
+    "#b8bec6": "#4d5b68",
+    "#e0f3f8": "#2f4a5c",
+    "#d6cec4": "#4f4a45",
+}
 
 
 class ClassStop(TypedDict, total=False):
@@ -47,7 +53,8 @@ class RampStop(TypedDict, total=False):
 
 def class_style(classes: Sequence[ClassStop], *, missing: str = MISSING) -> dict[str, Any]:
     """Colours by class; state values are the codes (0 … 254)."""
-    return {"kind": "classes", "classes": [dict(c) for c in classes], "missing": missing}
+    style = {"kind": "classes", "classes": [dict(c) for c in classes], "missing": missing}
+    return style | ({"missing_dark": QUIET_IN_THE_DARK[missing]} if missing in QUIET_IN_THE_DARK else {})
 
 
 def ramp_style(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import uvicorn
 
+from dashboards.api import BASE_MAP_URL
 from dashboards.app import create_app
 from dashboards.settings import BaseMap, DemoAccount, DeskSettings, OidcSettings
 from layers.city import load_city_file
@@ -88,8 +89,18 @@ def city_settings(city: City, settings: DeskSettings | None = None) -> DeskSetti
     """Settings with what the city file says about language, time zone and base map."""
     settings = replace(settings or DeskSettings(), language=city.language, time_zone=city.timezone)
     if city.map.tiles and settings.base_map.kind == "none":
-        return replace(settings, base_map=BaseMap("raster", city.map.tiles, city.map.attribution or ""))
+        return replace(settings, base_map=_base_map(city, city.map.tiles))
     return settings
+
+
+def _base_map(city: City, tiles: str) -> BaseMap:
+    """XYZ tiles by their template, or a PMTiles archive: at an address, or a file beside the city file."""
+    said = city.map.attribution or ""
+    if not tiles.endswith(".pmtiles"):
+        return BaseMap("raster", tiles, said)
+    if "://" in tiles:
+        return BaseMap("pmtiles", tiles, said)
+    return BaseMap("pmtiles", BASE_MAP_URL, said, path=str(city.resolve(tiles)))
 
 
 def serve(

@@ -17,12 +17,14 @@ class BaseMap:
         url: template or address; its origin is added to the content security policy.
         attribution: shown on the map.
         tile_size: pixels.
+        path: a PMTiles file on this machine, which the application itself serves (`url` is then /basemap.pmtiles).
     """
 
     kind: Literal["none", "raster", "pmtiles", "style"] = "none"
     url: str = ""
     attribution: str = ""
     tile_size: int = 256
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

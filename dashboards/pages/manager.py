@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ROLES: tuple[Role, ...] = ("manager", "administrator")
 TREND_DAYS = 42
+FIRST_LEVEL = {"county": "town", "town": "squad", "squad": "grid"}  # where each scope has more than one row
 
 
 def _do(do: str, key: str, text: str, *, pressed: bool | None = None, **props: Any) -> Component:
@@ -134,7 +135,7 @@ def layout(view: View) -> Component:
         return html.Div(
             [page_head(head, view.t("manager.lead")), notice("", view.t("manager.none"))], className="stack"
         )
-    choice = Choice.of(view.query)
+    choice = Choice.of({"level": FIRST_LEVEL[view.principal.scope.kind], **view.query})
     controls, figures, table, exports, confirmation = _page(view, day, choice, 0)
     pick_day = dcc.Dropdown(
         id="manager-day", options=[{"label": str(d), "value": str(d)} for d in reversed(view.data.days())], value=str(day), clearable=False,

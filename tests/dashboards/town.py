@@ -134,6 +134,21 @@ def results() -> dict[str, pd.DataFrame]:
             {"segment_id": f"s{k}", "section_id": f"c{k}", "rule_id": f"road.{CLASSES[k]}", "passes": 1, "visited_mm": 1000,
              "outcome": OUTCOMES[k]} for k in range(6)
         ]),
+        "section_windows": frame("section_windows", [
+            {"section_id": f"c{k}", "rule_id": f"road.{CLASSES[k]}", "window_ix": 0, "starts": at(8.5), "ends": at(9.5), "required_share": 0.9,
+             "length_mm": 1_950_000, "covered_mm": 1_950_000 if OUTCOMES[k] == "covered" else 0, "covered_mm_responsible": 0,
+             "covered_share": float(OUTCOMES[k] == "covered"), "outcome": OUTCOMES[k], "outcome_responsible": OUTCOMES[k], "passes": 1,
+             "person_ids": f"p{TOWNS[k // 3]}", "silent_s": 0.0, "needed_s": 900.0, "probability": 0.9} for k in range(6)
+        ]),
+        "grid_days": frame("grid_days", [
+            {"grid_id": f"g{k}", "rule_id": "grid.rounds.central", "level": "central", "required_rounds": 6, "completed_rounds": k,
+             "patrollable_mm": 5_850_000, "visited_mm": 0, "never_mm": 0, "open_share": 0.5, "silent_s": 0.0, "outcome": "missed"}
+            for k in range(2)
+        ]),
+        "community_windows": frame("community_windows", [
+            {"grid_id": f"cg{t}", "rule_id": "community.small", "starts": at(0), "ends": at(12), "finished": True, "due": 1, "done": 0,
+             "missing": "网格", "outcome": "missed"} for t in TOWNS
+        ]),
         "rollups": frame("rollups", [
             {"level": level, "key": key, "name": key, "rule_id": "all", "charged": "entitled", "subjects": 3, **COUNTS}
             for level, key in (("county", "county"), ("town", "A"), ("town", "B"), ("squad", "squadA"), ("squad", "squadB"),

@@ -1,4 +1,5 @@
 // Dash components of our own, registered as window.xuncha: MapView (the map, loaded on first use) and Live (the server's stream).
+import { nameLists } from "./names";
 import type { MapController } from "./map";
 import type { MapProps, MapWords, StateUpdate } from "./types";
 
@@ -181,6 +182,7 @@ function Live(props: LiveProps): unknown {
 }
 
 window.xuncha = { MapView, Live };
+nameLists();
 
 // --- the shell: theme switch, and back to the sign-in page when the session has ended ------------------------------------
 

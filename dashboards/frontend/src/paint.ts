@@ -8,16 +8,22 @@ export function dark(): boolean {
   return document.documentElement.dataset["theme"] === "dark";
 }
 
+// The colour of what has no value, quiet in both themes.
+export function missingOf(style: Extract<LayerStyle, { missing: string }>): string {
+  return (dark() && style.missing_dark) || style.missing;
+}
+
 export function colourOf(style: LayerStyle): string | ExpressionSpecification {
   if (style.kind === "plain") return (dark() && style.colour_dark) || style.colour;
   if (style.kind === "classes") {
-    if (style.classes.length === 0) return style.missing;
+    const missing = missingOf(style);
+    if (style.classes.length === 0) return missing;
     const pairs = style.classes.flatMap((c) => [c.code, (dark() && c.colour_dark) || c.colour]);
-    return ["match", VALUE, ...pairs, style.missing] as unknown as ExpressionSpecification;
+    return ["match", VALUE, ...pairs, missing] as unknown as ExpressionSpecification;
   }
   const stops = style.stops.flatMap((s) => [s.value, s.colour]);
   const ramp = ["interpolate", ["linear"], VALUE, ...stops];
-  return ["case", ["==", VALUE, -9999], style.missing, ramp] as unknown as ExpressionSpecification;
+  return ["case", ["==", VALUE, -9999], missingOf(style), ramp] as unknown as ExpressionSpecification;
 }
 
 // A step rises with zoom; the rank of a feature (road class) makes it wider.

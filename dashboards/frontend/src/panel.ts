@@ -1,5 +1,5 @@
 // Legend, layer switcher and text alternative beside the canvas: plain HTML, reachable by keyboard.
-import { dark, labelOf } from "./paint";
+import { dark, labelOf, missingOf } from "./paint";
 import type { LayerSpec, MapWords } from "./types";
 
 export interface PanelHooks {
@@ -57,7 +57,7 @@ function entries(spec: LayerSpec, counts: Map<number | null, number>, words: Map
   if (missing > 0 && style.kind !== "plain") {
     const row = element("div", "xm-entry");
     const label = (style.kind === "ramp" && style.missing_label) || words.missing;
-    row.append(swatch(spec, style.missing), element("span", "", label));
+    row.append(swatch(spec, missingOf(style)), element("span", "", label));
     row.append(element("span", "xm-count", missing.toLocaleString()));
     box.append(row);
   }

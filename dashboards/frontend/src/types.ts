@@ -15,8 +15,8 @@ export interface RampStop {
 }
 
 export type LayerStyle =
-  | { kind: "classes"; classes: ClassStop[]; missing: string }
-  | { kind: "ramp"; stops: RampStop[]; unit: string; missing: string; missing_label?: string }
+  | { kind: "classes"; classes: ClassStop[]; missing: string; missing_dark?: string }
+  | { kind: "ramp"; stops: RampStop[]; unit: string; missing: string; missing_dark?: string; missing_label?: string }
   | { kind: "plain"; colour: string; colour_dark?: string };
 
 export interface LayerSpec {
@@ -68,7 +68,7 @@ export interface MapWords {
   zoom_out: string;
   fit: string;
   hint: string;
-  missing: string;
+  missing: string; missing_dark?: string;
   loading: string;
   failed: string;
   no_webgl: string;
