@@ -164,8 +164,8 @@ class Store(Protocol):
         """West, south, east, north of an edition in degrees; NaN where it has no geometry."""
         ...
 
-    def manifests(self) -> list[Manifest]:
-        """Every load, newest first."""
+    def manifests(self, *, table: str | None = None, limit: int | None = None) -> list[Manifest]:
+        """Loads, newest first: every one, or those into a table, or the newest few."""
         ...
 
     def quarantine(self, manifest_id: str | None = None, *, limit: int = 1000, offset: int = 0) -> pd.DataFrame:

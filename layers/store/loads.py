@@ -143,10 +143,13 @@ class Loads(Catalogue):
             seq = self._next(conn, models.manifests.c.seq)
         return hashlib.sha256(f"{seq}|{record.source}|{record.path}|{record.sha256}".encode()).hexdigest()[:16]
 
-    def manifests(self) -> list[Manifest]:
-        """Every load, newest first."""
+    def manifests(self, *, table: str | None = None, limit: int | None = None) -> list[Manifest]:
+        """Loads, newest first: every one, or those into a table, or the newest few."""
+        chosen = sa.select(models.manifests).order_by(models.manifests.c.seq.desc()).limit(limit)
+        if table is not None:
+            chosen = chosen.where(models.manifests.c.record["table"].as_string() == table)
         with self._reading() as conn:
-            rows = conn.execute(sa.select(models.manifests).order_by(models.manifests.c.seq.desc())).mappings().all()
+            rows = conn.execute(chosen).mappings().all()
         return [_manifest(row) for row in rows]
 
     def quarantine(self, manifest_id: str | None = None, *, limit: int = 1000, offset: int = 0) -> pd.DataFrame:

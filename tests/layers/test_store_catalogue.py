@@ -111,6 +111,8 @@ def test_loading_twice_changes_nothing(store):
     assert current(store) == ["a", "b", "c"]
     assert [m.manifest_id for m in store.manifests()] == [second.manifest_id, first.manifest_id]
     assert store.manifests()[1] == first  # and the ledger gives back what load returned
+    assert store.manifests(table=first.record.table, limit=1) == [second]
+    assert store.manifests(table="roads") == []
 
 
 def test_sources_of_one_table_and_day_add_up(store):
