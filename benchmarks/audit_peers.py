@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import shapely
 from audit_day import HOUR_MS
+from postgres_server import processor_s
 from scoring import Stretches
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def duckdb_spatial(case: Case, within_m: float) -> Answer:
     return _whole(case.edges, found["edge"], found["hour"]), took
 
 
-def postgis(case: Case, within_m: float, url: str) -> Answer:
+def postgis(case: Case, within_m: float, url: str, pid: int | None) -> Answer:
     """PostGIS: `ST_DWithin` over indexed edges; positions are stored, indexed and analysed before."""
     import psycopg  # noqa: PLC0415
 
@@ -141,13 +142,14 @@ def postgis(case: Case, within_m: float, url: str) -> Answer:
         conn.execute("CREATE INDEX ON fixes USING gist (geom)")
         conn.execute("VACUUM ANALYZE")
         stored = _since(begun)["answer_s"]
-        begun = _now()
+        served, begun = processor_s(pid), _now()
         rows = conn.execute(
             f"SELECT DISTINCT edge, t_ms / {HOUR_MS} FROM edges e JOIN fixes f ON ST_DWithin(e.geom, f.geom, {within_m})"
         ).fetchall()
         took = _since(begun)
+        served = processor_s(pid) - served
     edge, hour = np.array(rows, np.int64).T
-    return _whole(case.edges, edge, hour), {**took, "cpu_s": float("nan"), "stored_s": stored}
+    return _whole(case.edges, edge, hour), {**took, "cpu_s": took["cpu_s"] + served, "stored_s": stored}
 
 
 def buffers(case: Case, within_m: float) -> Answer:

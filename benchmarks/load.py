@@ -1,10 +1,10 @@
 """Loading and reading positions: the two stores against `geopandas.to_postgis`, in one run, each in a process of its own.
 
 `python benchmarks/load.py [--url postgresql://…] [--sizes 100000,300000,1000000] [--repeat 3] [--core 0]`.
-The PostgreSQL rows need a server where databases may be made (XUNCHA_BENCH_POSTGIS_URL or --url);
-without one only the embedded store is measured.
-The client is pinned to one core. The peak is the resident memory of the client process;
-its base is what it had before, imports and input included.
+The PostgreSQL rows need a server where databases may be made: the one of XUNCHA_BENCH_POSTGIS_URL or --url, else a private one where it is
+installed; without any only the embedded store is measured. The client and a private server are pinned to one core. Seconds are
+processor time (a private server's included), so that other work on the machine does not count; `wall` is told beside it. The peak
+is the resident memory of the client process; its base is what it had before, imports and input included.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,7 @@ import pandas as pd
 import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
+from postgres_server import database, pin, processor_s, server
 
 from layers.store import open_store
 from layers.store.base import SourceRecord
@@ -54,31 +55,49 @@ def positions(rows: int) -> pa.Table:
 
 
 def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return int(Path("/proc/self/status").read_text(encoding="ascii").partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def _store(url: str, rows: int) -> dict[str, float]:
+class _Clock:
+    """Wall time, and processor time of this process and of a private server."""
+
+    def __init__(self, pid: int | None) -> None:
+        self.pid, self.at = pid, self._now(pid)
+
+    @staticmethod
+    def _now(pid: int | None) -> tuple[float, float]:
+        return time.process_time() + (processor_s(pid) if pid else 0.0), time.perf_counter()
+
+    def lap(self) -> tuple[float, float]:
+        """Processor and wall seconds since the last lap."""
+        before, self.at = self.at, self._now(self.pid)
+        return self.at[0] - before[0], self.at[1] - before[1]
+
+
+def _store(url: str, rows: int, pid: int | None) -> dict[str, float]:
     batch = positions(rows)
     store = open_store(url)
     store.prepare()
     record = SourceRecord("p", "positions", "p.csv", "0" * 64, rows)
     base = _peak_mib()
-    begun = time.perf_counter()
+    clock = _Clock(pid)
     manifest = store.positions.load([batch], record, NO_QUARANTINE)
-    written = time.perf_counter()
+    write_s, wall_s = clock.lap()
     peak = _peak_mib()
+    clock.lap()
     scanned = len(store.positions.scan(DAY))
-    read = time.perf_counter()
+    read_s = clock.lap()[0]
     again = store.positions.load([batch], record, NO_QUARANTINE)
-    done = time.perf_counter()
+    again_s = clock.lap()[0]
     store.close()
     if not (manifest.inserted == scanned == store_rows(batch)) or again.inserted:
         message = "rows are lost or doubled"
         raise SystemExit(message)
     return {
-        "write_s": written - begun,
-        "read_s": read - written,
-        "again_s": done - read,
+        "write_s": write_s,
+        "wall_s": wall_s,
+        "read_s": read_s,
+        "again_s": again_s,
         "base_mib": base,
         "peak_mib": peak,
     }
@@ -91,33 +110,36 @@ def store_rows(batch: pa.Table) -> int:
     )
 
 
-def _geopandas(url: str, rows: int) -> dict[str, float]:
+def _geopandas(url: str, rows: int, pid: int | None) -> dict[str, float]:
     frame = positions(rows).to_pandas()
     frame = gpd.GeoDataFrame(frame, geometry=gpd.points_from_xy(frame.pop("lon"), frame.pop("lat")), crs="EPSG:4326")
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
     base = _peak_mib()
-    begun = time.perf_counter()
+    clock = _Clock(pid)
     frame.to_postgis("peer_positions", engine, if_exists="replace", index=False)
-    written = time.perf_counter()
+    write_s, wall_s = clock.lap()
     peak = _peak_mib()
+    clock.lap()
     found = gpd.read_postgis("SELECT * FROM peer_positions ORDER BY device_id, t_ms", engine, geom_col="geometry")
-    read = time.perf_counter()
+    read_s = clock.lap()[0]
     engine.dispose()
     if len(found) != rows:
         message = "rows are lost"
         raise SystemExit(message)
     return {
-        "write_s": written - begun,
-        "read_s": read - written,
+        "write_s": write_s,
+        "wall_s": wall_s,
+        "read_s": read_s,
         "again_s": float("nan"),
         "base_mib": base,
         "peak_mib": peak,
     }
 
 
-def _child(what: str, url: str, rows: int, core: int) -> dict[str, float]:
+def _child(what: str, url: str, rows: int, core: int, pid: int | None) -> dict[str, float]:
     """One measurement in a fresh process."""
     command = [sys.executable, __file__, "--child", what, "--url", url, "--sizes", str(rows), "--core", str(core)]
+    command += ["--pid", str(pid)] if pid else []
     done = subprocess.run(
         command,
         capture_output=True,
@@ -131,21 +153,12 @@ def _child(what: str, url: str, rows: int, core: int) -> dict[str, float]:
     return made
 
 
-def _measure(what: str, server: str | None, rows: int, core: int) -> dict[str, float]:
-    if what == "embedded":
+def _measure(what: str, running: tuple[str, int | None] | None, rows: int, core: int) -> dict[str, float]:
+    if what == "embedded" or running is None:
         with tempfile.TemporaryDirectory() as folder:
-            return _child(what, f"embedded:{folder}/store", rows, core)
-    name = f"xuncha_bench_{os.getpid()}"
-    with psycopg.connect(server or "", autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name}")
-    try:
-        url = (server or "").rsplit("/", 1)[0] + f"/{name}"
-        with psycopg.connect(url, autocommit=True) as conn:
-            conn.execute("CREATE EXTENSION postgis")
-        return _child(what, url, rows, core)
-    finally:
-        with psycopg.connect(server or "", autocommit=True) as conn:
-            conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            return _child(what, f"embedded:{folder}/store", rows, core, None)
+    with database(running[0], f"xuncha_bench_{os.getpid()}") as url:
+        return _child(what, url, rows, core, running[1])
 
 
 def main() -> None:
@@ -156,31 +169,44 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--core", type=int, default=0)
     parser.add_argument("--child", default=None)
+    parser.add_argument("--pid", type=int)
     given = parser.parse_args()
     if given.child:
         os.sched_setaffinity(0, {given.core})
         pa.set_cpu_count(1)
-        print(json.dumps((_geopandas if given.child == "geopandas" else _store)(given.url, int(given.sizes))))
+        measured = _geopandas if given.child == "geopandas" else _store
+        print(json.dumps(measured(given.url, int(given.sizes), given.pid)))
         return
+    with nullcontext((given.url, None)) if given.url else server() as running:
+        if running:
+            pin(running[1], given.core)
+        _table(running, given)
+
+
+def _table(running: tuple[str, int | None] | None, given: argparse.Namespace) -> None:
     names = ("xuncha", "geopandas", "pyarrow", "psycopg", "sqlalchemy", "numpy")
     print(f"Python {platform.python_version()}, " + ", ".join(f"{n} {version(n)}" for n in names))
-    if given.url:
-        with psycopg.connect(given.url) as conn:
+    if running:
+        with psycopg.connect(running[0]) as conn:
             print(conn.execute("SELECT version()").fetchone()[0])  # type: ignore[index]
-    print(f"client on core {given.core}, median of {given.repeat} (fastest … slowest write)\n")
-    print("| rows | what | write s | range | read s | same again s | peak MiB (base) | write against to_postgis |")
-    print("|---:|---|---:|---|---:|---:|---:|---:|")
+    print(
+        f"client (and private server) on core {given.core}, load {os.getloadavg()[0]:.1f}, median of {given.repeat}\n"
+    )
+    print(
+        "| rows | what | write s | range | wall s | read s | same again s | peak MiB (base) | write against to_postgis |"
+    )
+    print("|---:|---|---:|---|---:|---:|---:|---:|---:|")
     for rows in map(int, given.sizes.split(",")):
         made = {}
-        for what in ("embedded", *(("postgis", "geopandas") if given.url else ())):
-            made[what] = [_measure(what, given.url, rows, given.core) for _ in range(given.repeat)]
-        peer = statistics.median(m["write_s"] for m in made["geopandas"]) if given.url else float("nan")
+        for what in ("embedded", *(("postgis", "geopandas") if running else ())):
+            made[what] = [_measure(what, running, rows, given.core) for _ in range(given.repeat)]
+        peer = statistics.median(m["write_s"] for m in made["geopandas"]) if running else float("nan")
         for what, runs in made.items():
             mid = {k: statistics.median(m[k] for m in runs) for k in runs[0]}
             low, high = min(m["write_s"] for m in runs), max(m["write_s"] for m in runs)
             memory = f"{mid['peak_mib']:.0f} ({mid['base_mib']:.0f})"
             ratio = f"{peer / mid['write_s']:.1f}×"
-            times = f"{mid['write_s']:.2f} | {low:.2f} … {high:.2f} | {mid['read_s']:.2f} | {mid['again_s']:.2f}"
+            times = f"{mid['write_s']:.2f} | {low:.2f} … {high:.2f} | {mid['wall_s']:.2f} | {mid['read_s']:.2f} | {mid['again_s']:.2f}"
             print(f"| {rows:,} | {what} | {times} | {memory} | {ratio} |", flush=True)
 
 
