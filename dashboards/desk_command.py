@@ -14,10 +14,14 @@ import pandas as pd
 import pyproj
 import shapely
 
+from dashboards.geometry import encode
+from dashboards.maps import full_codes, full_values, replace, symbology_codes
+from gis.calendar import day_bounds
 from gis.crew import build_crew
-from gis.hotspots import HotspotSettings, _one_table, make_cells
-from gis.live import Asked, asked_of, time_left
+from gis.hotspots import HotspotSettings, hotspot_table, make_cells
+from gis.live import Asked, asked_of, last_completed, time_left
 from gis.model import Mode, Passes
+from layers.symbology import LAYERS
 
 if TYPE_CHECKING:
     from datetime import date
@@ -25,11 +29,65 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dashboards.context import View
+    from gis.hotspots import Cells
+
+    I8 = npt.NDArray[np.int64]
+    F8 = npt.NDArray[np.float64]
 
 ROSTER = ("persons", "devices", "assignments", "responsibilities", "exceptions")
 MODES = {"foot": Mode.FOOT, "ebike": Mode.EBIKE, "vehicle": Mode.VEHICLE}
 SPANS = {"hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
+LIVE_BACK_MS = 7_200_000  # a live desk reads the fixes of the last two hours, not those of the day
+STEP_MS = 600_000  # what is older than ten to twenty minutes is read anew every ten
 HOTSPOT_STEP_MS = 300_000  # hotspots of a moving span are counted anew every five minutes
+LISTED = 30
+QUIET = ("none", "too_few")  # cells that say nothing are not drawn
+SIGNIFICANT = ("hot_99", "hot_95")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """Windows of the sections by (section, start): whose turn it is at a moment.
+
+    Attributes:
+        ptr: int64 (K + 1,), windows of section k are ptr[k] … ptr[k + 1].
+        start_ms, end_ms: int64 (W,).
+        persons: responsible persons' ids, joined by `;`.
+    """
+
+    ptr: I8
+    start_ms: I8
+    end_ms: I8
+    persons: npt.NDArray[np.object_]
+
+    def responsible(self, section: int, now_ms: int) -> list[str]:
+        """Who answers for the section in the window of that moment, else in the next one, else in the last one."""
+        low, high = int(self.ptr[section]), int(self.ptr[section + 1])
+        if low == high:
+            return []
+        k = low + int(np.searchsorted(self.end_ms[low:high], now_ms, side="right"))
+        return [p for p in str(self.persons[min(k, high - 1)] or "").split(";") if p and p != "nan"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fixes:
+    """Positions on duty, by person: the newest one known at a moment is looked up, not searched for.
+
+    Attributes:
+        persons: ids, ascending.
+        ptr: int64 (P + 1,).
+        arrived_ms: int64 (N,), ascending within a person.
+        best: int64 (N,), row of the latest fix among those that had arrived by then.
+        t_ms: int64 (N,); xy: float64 (N, 2) metres; lonlat: float64 (N, 2) degrees.
+    """
+
+    persons: npt.NDArray[np.object_]
+    ptr: I8
+    arrived_ms: I8
+    best: I8
+    t_ms: I8
+    xy: F8
+    lonlat: F8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,22 +97,24 @@ class Day:
     asked: Asked
     sections: pd.DataFrame
     lines: npt.NDArray[np.object_]  # metric
-    section_of_segment: npt.NDArray[np.int64]
-    windows: pd.DataFrame
+    bounds: F8  # of the sections, degrees: west, south, east, north
+    section_of_segment: I8
+    windows: Windows
     names: dict[str, str]
     duty: pd.DataFrame
-    fixes: pd.DataFrame  # by person and time, with x and y in metres
+    duty_ms: tuple[int, int]  # first and last moment of duty
+    evidence_ms: int  # the last fix that an audited pass rests on
     cases: gpd.GeoDataFrame
-    opened_ms: npt.NDArray[np.int64]
-    rounds: pd.DataFrame
-    grids: pd.DataFrame
+    opened_ms: I8
+    grids: pd.DataFrame  # grid_id, name, required, west … north, in the order of the work grids' geometry
+    round_grid: I8
+    round_ms: I8
+    crs: Any
 
 
-def millis(times: pd.Series) -> npt.NDArray[np.int64]:
+def millis(times: pd.Series) -> I8:
     """UTC times as milliseconds."""
-    stamps: npt.NDArray[np.int64] = (
-        times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
-    )
+    stamps: I8 = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
     return stamps
 
 
@@ -63,13 +123,12 @@ def passes_of(table: Any, segment_ids: pd.Series, modes: dict[str, str]) -> Pass
     frame = table.to_pandas()
     row = pd.Index(segment_ids).get_indexer(pd.Index(frame["segment_id"]))
     devices = tuple(sorted(set(frame["device_id"])))
-    place = {d: i for i, d in enumerate(devices)}
     arrays = {
         c: frame[c].to_numpy()
         for c in ("from_mm", "to_mm", "enter_ms", "leave_ms", "track_ix", "first_fix_ms", "last_fix_ms", "seen")
     }
     return Passes(
-        segment_ix=row.astype(np.int32), device_ix=np.array([place[d] for d in frame["device_id"]], dtype=np.int32),
+        segment_ix=row.astype(np.int32), device_ix=pd.Index(devices).get_indexer(pd.Index(frame["device_id"])).astype(np.int32),
         confidence=frame["confidence"].to_numpy(np.float32), devices=devices,
         mode=np.array([MODES.get(modes.get(d, "foot"), Mode.FOOT) for d in devices], dtype=np.int8), **arrays,
     )  # fmt: skip
@@ -91,7 +150,7 @@ def day_of(view: View, day: date) -> Day:
     """The day, kept for all who share a scope until another run is published."""
     run = view.data.run(day)
     key = ("command", run.run_id if run else "", str(day))
-    return view.data.remember(key, lambda: _prepare(view, day), lambda d: 4_000_000 + 120 * len(d.fixes))
+    return view.data.remember(key, lambda: _prepare(view, day), lambda d: 4_000_000 + 200 * len(d.round_ms))
 
 
 def _prepare(view: View, day: date) -> Day:
@@ -104,93 +163,215 @@ def _prepare(view: View, day: date) -> Day:
     modes = dict(zip(tables["devices"]["device_id"], tables["devices"]["mode"], strict=True))
     carried = tables["assignments"].dropna(subset=["mode"])  # what a device is carried on goes before what it is
     modes |= {d: m for d, m in zip(carried["device_id"], carried["mode"], strict=True) if m in MODES}
-    stored = data.passes(day, purpose="command")
-    asked = asked_of(
-        network, passes_of(stored, network.segments["segment_id"], modes), crew, view.standard, day, view.zone
-    )
-    own = network.sections
-    fixes = data.tracks(day, purpose="command")
-    xy = gpd.GeoSeries.from_xy(fixes["lon"], fixes["lat"], crs=4326).to_crs(crs)
+    passes = passes_of(data.passes(day, purpose="command", logged=False), segments["segment_id"], modes)
     cases = gpd.GeoDataFrame(data.read("cases", day))
     cases = cases[cases["opened"].notna()].sort_values(["opened", "case_id"], kind="stable").reset_index(drop=True)
-    windows = data.result("section_windows", day)
-    persons = tables["persons"]
+    persons, duty, start = tables["persons"], data.duty(day), day_bounds(day, view.zone)[0]
+    grids, rounds = _grids(data.read("work_grids", day), data.result("grid_days", day)), data.result("grid_rounds", day)
+    lines = gpd.GeoSeries(sections.geometry, crs=4326)
     return Day(
-        asked=asked, sections=own, lines=gpd.GeoSeries(own.geometry, crs=4326).to_crs(crs).to_numpy(),
-        section_of_segment=pd.Index(own["section_id"]).get_indexer(pd.Index(segments["section_id"])).astype(np.int64),
-        windows=windows.drop_duplicates("section_id").set_index("section_id") if len(windows) else pd.DataFrame(),
-        names=dict(zip(persons["person_id"], persons["name"], strict=True)), duty=data.duty(day),
-        fixes=fixes.assign(x=xy.x.to_numpy(), y=xy.y.to_numpy()), cases=cases, opened_ms=millis(cases["opened"]),
-        rounds=data.result("grid_rounds", day), grids=data.result("grid_days", day),
+        asked=asked_of(network, passes, crew, view.standard, day, view.zone), sections=sections,
+        lines=lines.to_crs(crs).to_numpy(), bounds=lines.bounds.to_numpy(float),
+        section_of_segment=pd.Index(sections["section_id"]).get_indexer(pd.Index(segments["section_id"])).astype(np.int64),
+        windows=_windows(data.result("section_windows", day), sections["section_id"]),
+        names=dict(zip(persons["person_id"], persons["name"], strict=True)), duty=duty,
+        duty_ms=(int(duty["from_ms"].min()), int(duty["to_ms"].max())) if len(duty) else (start, start),
+        evidence_ms=int(passes.last_fix_ms.max()) if len(passes.last_fix_ms) else start,
+        cases=cases, opened_ms=millis(cases["opened"]), grids=grids,
+        round_grid=pd.Index(grids["grid_id"]).get_indexer(pd.Index(rounds["grid_id"])).astype(np.int64) if len(rounds) else np.zeros(0, np.int64),
+        round_ms=millis(rounds["completed"]) if len(rounds) else np.zeros(0, np.int64), crs=crs,
     )  # fmt: skip
 
 
-def last_fixes(d: Day, now_ms: int) -> pd.DataFrame:
-    """The last fix of everyone on duty at a moment, of those that had arrived by then."""
-    on = set(d.duty[(d.duty["from_ms"] <= now_ms) & (d.duty["to_ms"] > now_ms)]["person_id"])
-    known = d.fixes[(d.fixes["t_ms"] <= now_ms) & (d.fixes["arrived_ms"] <= now_ms) & d.fixes["person_id"].isin(on)]
-    return known.drop_duplicates("person_id", keep="last").reset_index(drop=True)
+def _windows(table: pd.DataFrame, section_ids: pd.Series) -> Windows:
+    if not len(table):
+        none = np.zeros(0, np.int64)
+        return Windows(np.zeros(len(section_ids) + 1, np.int64), none, none, np.zeros(0, object))
+    at = pd.Index(section_ids).get_indexer(pd.Index(table["section_id"]))
+    start, end = millis(table["starts"]), millis(table["ends"])
+    order = np.lexsort((start, at))
+    order = order[at[order] >= 0]
+    ptr = np.searchsorted(at[order], np.arange(len(section_ids) + 1)).astype(np.int64)
+    return Windows(ptr, start[order], end[order], table["person_ids"].fillna("").to_numpy(object)[order])
 
 
-def on_duty_count(d: Day, now_ms: int) -> int:
+def _grids(work_grids: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
+    required = (
+        dict(zip(days["grid_id"], days["required_rounds"].fillna(0).astype(int), strict=True)) if len(days) else {}
+    )
+    bounds = (
+        gpd.GeoSeries(work_grids.geometry, crs=4326).bounds
+        if len(work_grids)
+        else pd.DataFrame(columns=["minx", "miny", "maxx", "maxy"])
+    )
+    return pd.DataFrame({
+        "grid_id": work_grids["grid_id"].to_numpy(), "name": work_grids["name"].fillna(work_grids["grid_id"]).to_numpy(),
+        "required": [required.get(g, 0) for g in work_grids["grid_id"]],
+        "west": bounds["minx"].to_numpy(float), "south": bounds["miny"].to_numpy(float), "east": bounds["maxx"].to_numpy(float), "north": bounds["maxy"].to_numpy(float),
+    })  # fmt: skip
+
+
+def fixes_of(view: View, day: date, d: Day, newest: str, live_ms: int | None = None) -> Fixes:
+    """The positions on duty, kept until more are loaded.
+
+    Args:
+        view: whose scope.
+        day: local day.
+        d: the day's figures.
+        newest: name of the newest load of positions; another one means that there are more.
+        live_ms: now, on a live desk: it needs the last hours only, and of these reads but the last minutes with each load.
+    """
+    crew = view.data.edition_id("assignments", day)
+    if live_ms is None:
+        whole = ("command-fixes", str(day), newest, crew)
+        return view.data.remember(whole, lambda: _fixes(d, _tracks(view, day)), _fixes_bytes)
+    since = live_ms // STEP_MS * STEP_MS - STEP_MS
+    older = view.data.remember(
+        ("command-older", str(day), since, crew),
+        lambda: _tracks(view, day, since - LIVE_BACK_MS, since), lambda t: 1000 + 200 * len(t),
+    )  # fmt: skip
+    key = ("command-fixes", str(day), newest, since, crew)
+    return view.data.remember(key, lambda: _fixes(d, pd.concat([older, _tracks(view, day, since)])), _fixes_bytes)
+
+
+def _fixes_bytes(f: Fixes) -> int:
+    return 1000 + 80 * len(f.t_ms)
+
+
+def _tracks(view: View, day: date, from_ms: int | None = None, to_ms: int | None = None) -> pd.DataFrame:
+    return view.data.tracks(day, from_ms=from_ms, to_ms=to_ms, purpose="command", logged=False)
+
+
+def _fixes(d: Day, table: pd.DataFrame) -> Fixes:
+    table = table.sort_values(["person_id", "arrived_ms", "t_ms"], kind="stable", ignore_index=True)
+    persons, first = np.unique(table["person_id"].to_numpy(object).astype(str), return_index=True)
+    t = table["t_ms"].to_numpy(np.int64)
+    ptr = np.append(first, len(table)).astype(np.int64)
+    return Fixes(
+        persons.astype(object), ptr, table["arrived_ms"].to_numpy(np.int64), newest_so_far(t, ptr), t,
+        _metres(table, d.crs), table[["lon", "lat"]].to_numpy(float),
+    )  # fmt: skip
+
+
+def newest_so_far(t_ms: I8, ptr: I8) -> I8:
+    """Row of the latest time among a group's rows up to each row, int64 (N,); of equal times the later row."""
+    group = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
+    lift = group * (int(t_ms.max(initial=0)) + 1)  # so that one running maximum serves all groups
+    best = np.maximum.accumulate(t_ms + lift)
+    at: I8 = np.maximum.accumulate(np.where(t_ms + lift == best, np.arange(len(t_ms)), -1)).astype(np.int64)
+    return at
+
+
+def _metres(table: pd.DataFrame, crs: Any) -> F8:
+    x, y = pyproj.Transformer.from_crs(4326, crs, always_xy=True).transform(
+        table["lon"].to_numpy(float), table["lat"].to_numpy(float)
+    )
+    return np.column_stack([x, y]).astype(np.float64)
+
+
+def on_duty(d: Day, now_ms: int) -> set[str]:
     """Persons on duty at a moment, heard of or not."""
-    return int(d.duty[(d.duty["from_ms"] <= now_ms) & (d.duty["to_ms"] > now_ms)]["person_id"].nunique())
+    at = (d.duty["from_ms"].to_numpy() <= now_ms) & (d.duty["to_ms"].to_numpy() > now_ms)
+    return set(d.duty["person_id"].to_numpy()[at])
 
 
-def waiting(d: Day, now_ms: int, people: pd.DataFrame, *, most: int = 25) -> tuple[pd.DataFrame, int]:
-    """Sections by the time they have left, overdue ones first, with the responsible persons and the nearest inspector; and the number overdue."""
+def last_fixes(d: Day, f: Fixes, now_ms: int) -> pd.DataFrame:
+    """The last fix of everyone on duty at a moment, of those that had arrived by then: person_id, t_ms, age_s, x, y, lon, lat."""
+    on, rows, who = on_duty(d, now_ms), [], []
+    for p, person in enumerate(f.persons):
+        if person not in on:
+            continue
+        low, high = int(f.ptr[p]), int(f.ptr[p + 1])
+        k = low + int(np.searchsorted(f.arrived_ms[low:high], now_ms, side="right")) - 1
+        if k >= low and f.t_ms[f.best[k]] <= now_ms:
+            rows.append(int(f.best[k]))
+            who.append(person)
+    at = np.array(rows, dtype=np.int64)
+    return pd.DataFrame({
+        "person_id": who, "t_ms": f.t_ms[at], "age_s": (now_ms - f.t_ms[at]) / 1000, "x": f.xy[at, 0], "y": f.xy[at, 1],
+        "lon": f.lonlat[at, 0], "lat": f.lonlat[at, 1],
+    })  # fmt: skip
+
+
+def waiting(d: Day, now_ms: int, people: pd.DataFrame, *, most: int = LISTED) -> tuple[pd.DataFrame, int]:
+    """Sections by the time they have left, overdue ones first, and the number overdue.
+
+    Returns:
+        section (row), name, left_s, last_ms (−1 none), persons, near, metres; and how many are overdue.
+    """
     left, _ = time_left(d.asked, now_ms)
+    last = last_completed(d.asked, now_ms)
     order = np.argsort(np.where(np.isfinite(left), left, np.inf), kind="stable")[:most]
     order = order[np.isfinite(left[order])]
+    here = shapely.points(people["x"].to_numpy(float), people["y"].to_numpy(float)) if len(people) else None
     rows = []
-    tree = shapely.points(people["x"].to_numpy(float), people["y"].to_numpy(float)) if len(people) else None
     for k in order.tolist():
-        section = d.sections.iloc[k]
-        ids = d.windows["person_ids"].get(section["section_id"], "") if len(d.windows) else ""
-        ids = ids if isinstance(ids, str) else ""
         near, metres = "", float("nan")
-        if tree is not None:
-            distance = shapely.distance(tree, d.lines[k])
+        if here is not None:
+            distance = shapely.distance(here, d.lines[k])
             best = int(np.argmin(distance))
-            near, metres = d.names.get(people["person_id"][best], people["person_id"][best]), float(distance[best])
-        persons = "、".join(d.names.get(p, p) for p in ids.split(";") if p)
-        rows.append({"section": section["name"], "left_s": left[k], "persons": persons, "near": near, "metres": metres})
-    return pd.DataFrame(rows, columns=["section", "left_s", "persons", "near", "metres"]), int((left <= 0).sum())
+            near, metres = (
+                d.names.get(people["person_id"].iloc[best], people["person_id"].iloc[best]),
+                float(distance[best]),
+            )
+        persons = "、".join(d.names.get(p, p) for p in d.windows.responsible(k, now_ms))
+        rows.append({"section": k, "name": d.sections["name"].iloc[k], "left_s": left[k], "last_ms": int(last[k]), "persons": persons,
+                     "near": near, "metres": metres})  # fmt: skip
+    columns = ["section", "name", "left_s", "last_ms", "persons", "near", "metres"]
+    return pd.DataFrame(rows, columns=columns), int((left <= 0).sum())
 
 
-def rounds_done(d: Day, now_ms: int) -> tuple[int, int, int]:
-    """Rounds completed by a moment, rounds required that day, grids that have all they need."""
-    if not len(d.grids):
-        return 0, 0, 0
-    done = d.rounds[millis(d.rounds["completed"]) <= now_ms] if len(d.rounds) else d.rounds
-    count = done["grid_id"].value_counts() if len(done) else pd.Series(dtype="int64")
-    required = d.grids["required_rounds"].fillna(0).astype(int)
-    have = d.grids["grid_id"].map(count).fillna(0).astype(int)
-    return int(np.minimum(have, required).sum()), int(required.sum()), int(((required > 0) & (have >= required)).sum())
+def rounds_done(d: Day, now_ms: int) -> I8:
+    """Rounds that each work grid has completed by a moment, int64 (G,)."""
+    done = d.round_grid[(d.round_ms <= now_ms) & (d.round_grid >= 0)]
+    return np.bincount(done, minlength=len(d.grids)).astype(np.int64)
 
 
-def hot_cells(view: View, d: Day, day: date, now_ms: int, span: str) -> pd.DataFrame:
-    """Cells of the cases opened in the last hour, day or week: class (Gi*), density, and where their centre lies."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Hot:
+    """Hotspots of a span of time: how many cells are significant, and what the map is to show (layers `density` and `hot`)."""
+
+    significant: int
+    updates: list[dict[str, Any]]
+
+
+def hot_cells(view: View, d: Day, day: date, now_ms: int, span: str) -> Hot:
+    """Cells of the cases opened in the last hour, day or week: class (Gi*) and density."""
     until = now_ms // HOTSPOT_STEP_MS * HOTSPOT_STEP_MS
     lo, hi = np.searchsorted(d.opened_ms, [until - SPANS[span], until], side="right").tolist()
     key = ("command-hot", view.data.edition_id("cases", day), view.data.edition_id("areas", day), lo, hi)
-    return view.data.remember(key, lambda: _hot(view, d, day, lo, hi), lambda f: 1000 + 100 * len(f))
+    return view.data.remember(key, lambda: _hot(view, d, day, lo, hi), lambda _: 50_000)
 
 
-def _hot(view: View, d: Day, day: date, lo: int, hi: int) -> pd.DataFrame:
-    part = d.cases.iloc[lo:hi]
-    part = part[part["located"].astype(bool) & part.geometry.notna()]
-    none = pd.DataFrame({c: [] for c in ("cell_id", "hotspot", "kde_km2", "lon", "lat", "cases")})
-    if part.empty:
-        return none
+def _cells(view: View, d: Day, day: date, settings: HotspotSettings) -> Cells:
+    """The lattice over the county, else over its towns, else over all cases of the edition."""
     areas = gpd.GeoDataFrame(view.data.read("areas", day))
     outline = areas[areas["kind"] == "boundary"]
     outline = outline if len(outline) else areas[areas["kind"] == "town"]
+    if not len(outline):
+        outline = d.cases[d.cases["located"].astype(bool)]
+    return make_cells(outline.geometry, crs=pyproj.CRS(d.crs), cell_m=settings.cell_m)
+
+
+def _hot(view: View, d: Day, day: date, lo: int, hi: int) -> Hot:
+    part = d.cases.iloc[lo:hi]
+    part = part[part["located"].astype(bool) & part.geometry.notna()]
+    if part.empty:
+        none = encode([], [])
+        return Hot(0, [replace("density", none), replace("hot", none)])
     settings = HotspotSettings()
-    crs = getattr(view.city, "metric_crs", None) or part.estimate_utm_crs()
-    cells = make_cells(outline.geometry if len(outline) else part.geometry, crs=pyproj.CRS(crs), cell_m=settings.cell_m)
-    points = part.geometry.to_crs(crs)
+    key = ("command-cells", view.data.edition_id("areas", day), view.data.edition_id("cases", day))
+    cells = view.data.remember(key, lambda: _cells(view, d, day, settings), lambda c: 1000 + c.rows * c.columns)
+    points = part.geometry.to_crs(d.crs)
     group = pd.DataFrame({"x": points.x.to_numpy(), "y": points.y.to_numpy()})
-    table = _one_table(group, cells, settings, period="day", starts=pd.Timestamp(day), category="all")
-    centre = table.geometry.centroid.to_crs(4326)
-    return pd.DataFrame(table.drop(columns="geometry")).assign(lon=centre.x.to_numpy(), lat=centre.y.to_numpy())
+    table = hotspot_table(group, cells, settings, period="day", starts=pd.Timestamp(day), category="all")
+    payload = encode(table.geometry.to_crs(4326).to_numpy(), table["cell_id"].astype(str).tolist())
+    labels = table["hotspot"].to_numpy(object)
+    codes = np.where(np.isin(labels, QUIET), -1, symbology_codes(LAYERS["hotspots"], table["hotspot"]))
+    return Hot(
+        int(np.isin(labels, SIGNIFICANT).sum()),
+        [
+            {**replace("density", payload), **full_values("density", table["kde_km2"].to_numpy(float))},
+            {**replace("hot", payload), **full_codes("hot", codes)},
+        ],
+    )

@@ -6,6 +6,7 @@ tracks are refused to roles that do not need them, kept to duty time, and each r
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -40,6 +41,15 @@ def frame_bytes(frame: pd.DataFrame) -> int:
     """Rough memory of a frame; a geometry counts 300 bytes, a text 60."""
     objects = sum(1 for c in frame.columns if frame[c].dtype == object or "geometry" in str(frame[c].dtype))
     return int(frame.memory_usage(deep=False).sum()) + len(frame) * (300 * objects + 60)
+
+
+@dataclass(frozen=True, slots=True)
+class NewestLoad:
+    """The newest load of positions: its name, and the day and moment (UTC ms) that a replay has reached with it."""
+
+    load: str = ""
+    replayed: str = ""
+    reached_ms: int = 0
 
 
 class ScopedStore:
@@ -78,6 +88,19 @@ class ScopedStore:
         """Changes whenever a table of these days does: for keys of what is derived from several of them (`remember`)."""
         editions = self._cache.brief(("editions",), lambda: tuple(e.edition_id for e in self._store.editions()))
         return (tuple(r.run_id if r else str(d) for d in days for r in [self.run(d)]), hash(editions))
+
+    def newest_positions(self) -> NewestLoad:
+        """What the store was told last of positions; asked at most once a second. It says nothing of what they are."""
+
+        def look() -> NewestLoad:
+            newest = next(iter(self._store.manifests(table="positions", limit=1)), None)
+            if newest is None:
+                return NewestLoad()
+            day, _, moment = newest.record.path.partition(" ")
+            replay = newest.record.source == "replay" and moment.isdigit()
+            return NewestLoad(newest.manifest_id, day, int(moment)) if replay else NewestLoad(newest.manifest_id)
+
+        return self._cache.brief(("newest positions",), look)
 
     # --- tables ---
     def read(self, table: str, day: date, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -147,10 +170,11 @@ class ScopedStore:
         from_ms: int | None = None,
         to_ms: int | None = None,
         purpose: str,
+        logged: bool = True,
     ) -> pa.Table:
         """Passes of a run on segments of the scope, with column segment_id; device_id only for roles that see tracks.
 
-        `segment_ids` None means every segment of the scope.
+        `segment_ids` None means every segment of the scope. `logged` False: the caller writes to the access log (`log_once`).
         """
         run = self.run(day, run_id)
         segments = self._whole("segments", day)["segment_id"]
@@ -165,7 +189,8 @@ class ScopedStore:
         table = table.append_column("segment_id", names)
         if not self.principal.sees_tracks:
             return table.drop_columns([c for c in ("device_id", "track_ix") if c in table.column_names])
-        self.log("passes", day=day, purpose=purpose, devices=sorted(set(table["device_id"].to_pylist()))[:200])
+        if logged:
+            self.log("passes", day=day, purpose=purpose, devices=sorted(set(table["device_id"].to_pylist()))[:200])
         return table
 
     def tracks(
@@ -177,8 +202,11 @@ class ScopedStore:
         from_ms: int | None = None,
         to_ms: int | None = None,
         purpose: str,
+        logged: bool = True,
     ) -> pd.DataFrame:
         """Positions on duty: person_id, device_id, t_ms, arrived_ms, lon, lat, sorted by person and time; written to the access log.
+
+        `logged` False: the caller writes to it (`log_once`), since what it reads is shared by several visitors.
 
         Raises:
             ForbiddenError: the role does not see individual tracks.
@@ -192,7 +220,8 @@ class ScopedStore:
             duty = duty[duty["device_id"].isin(list(device_ids))]
         devices = sorted(set(duty["device_id"]))
         table = self._store.positions.scan(day, device_ids=devices, from_ms=from_ms, to_ms=to_ms)
-        self.log("tracks", day=day, purpose=purpose, persons=sorted(set(duty["person_id"])), devices=devices)
+        if logged:
+            self.log("tracks", day=day, purpose=purpose, persons=sorted(set(duty["person_id"])), devices=devices)
         return on_duty(table, duty)
 
     def positions_between(self, day: date, from_ms: int, to_ms: int, *, purpose: str) -> pd.DataFrame:
@@ -256,6 +285,11 @@ class ScopedStore:
             raise forbidden(zh="您的角色不能确认结果", en="your role may not confirm figures")
         mine = {"by": self.principal.name, "scope": str(self.principal.scope)}
         self._store.ledger_append("confirmations", {**row, **mine})
+
+    def log_once(self, event: str, *, day: date, purpose: str, **what: Any) -> None:
+        """Write to the access log in the visitor's name, once an hour for a day and purpose: for a page fresh each second."""
+        key = ("logged", self.principal.name, event, day, purpose)
+        self._cache.brief(key, lambda: self.log(event, day=day, purpose=purpose, **what), seconds=3600)
 
     def log(self, event: str, *, day: date, purpose: str, **what: Any) -> None:
         """Write to the access log in the visitor's name."""

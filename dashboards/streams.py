@@ -51,6 +51,7 @@ class Frame:
 
 
 Producer = Callable[["View", Mapping[str, str]], Frame]
+Begin = Callable[["View", Mapping[str, str]], None]
 
 
 def _dumps(value: Any) -> str:
@@ -119,13 +120,19 @@ class Streams:
     def __init__(self, *, interval_s: float) -> None:
         self.interval_s = interval_s
         self._producers: dict[str, Producer] = {}
+        self._begins: dict[str, Begin] = {}
         self._moments: dict[tuple[Any, ...], Moment] = {}
         self._locks: dict[tuple[Any, ...], threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def register(self, name: str, producer: Producer) -> None:
-        """Name a producer; done once by a page when the application is put together."""
+    def register(self, name: str, producer: Producer, *, begin: Begin | None = None) -> None:
+        """Name a producer; done once by a page when the application is put together.
+
+        `begin` is called for every visitor who starts to listen (a moment is computed for one of them only).
+        """
         self._producers[name] = producer
+        if begin is not None:
+            self._begins[name] = begin
 
     def __contains__(self, name: str) -> bool:
         """Whether there is such a stream."""
@@ -173,7 +180,10 @@ class Streams:
                 principal = await run_sync(desk.sessions.alive, session, desk.accounts) if session else None
                 if principal is None:
                     return
+                first = view is None
                 view, asked = desk.view_of(principal, visit.lang), began
+                if first and name in self._begins:
+                    await run_sync(self._begins[name], view, params)
             try:
                 moment = await self._now(view, name, params)
             except XunchaError as error:

@@ -253,7 +253,7 @@ def case_hotspots(
         }
     )
     parts = [
-        _one_table(group, cells, settings, period=period, starts=start, category=category)
+        hotspot_table(group, cells, settings, period=period, starts=start, category=category)
         for period in periods
         for start, end in [period_bounds(day, period)]
         for category, group in _groups(frame[(frame["opened"] >= start) & (frame["opened"] < end)], settings)
@@ -271,9 +271,10 @@ def _groups(frame: pd.DataFrame, settings: HotspotSettings) -> Iterator[tuple[st
         yield str(category), frame[frame["category"] == category]
 
 
-def _one_table(
+def hotspot_table(
     group: pd.DataFrame, cells: Cells, settings: HotspotSettings, *, period: str, starts: pd.Timestamp, category: str
 ) -> gpd.GeoDataFrame:
+    """Cells that say something of a group of cases (columns x, y, metres in the cells' CRS), with the columns of the `hotspots` table."""
     x, y = group["x"].to_numpy(float), group["y"].to_numpy(float)
     flat = cells.index(x, y)
     counts = np.bincount(flat[flat >= 0], minlength=cells.rows * cells.columns).astype(float)

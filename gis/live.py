@@ -12,7 +12,7 @@ import numpy as np
 
 from gis import coverage
 from gis.coverage import COUNTS, SLOW, WindowSets
-from gis.frequency import _plan, required_mm
+from gis.frequency import plan_roads, required_mm
 from gis.strokes import network_cells, primary_segments, strokes_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def asked_of(network: Network, passes: Passes, crew: Crew, standard: Standard, d
     Raises:
         ImpossibleError: the calendar does not know the day.
     """
-    plan = _plan(network, passes, crew, standard, day, zone)
+    plan = plan_roads(network, passes, crew, standard, day, zone)
     strokes, cells = strokes_of(network, passes, standard), network_cells(network, standard)
     sets = WindowSets(
         np.array(plan.set_of, dtype=np.int32), *(getattr(plan.arrays, n) for n in WindowSets.__slots__[1:])

@@ -4,150 +4,160 @@
 
 from __future__ import annotations
 
+import math
 import time
-from datetime import date
-from functools import partial
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+import dash
 import numpy as np
 from dash import Input, Output, State, dcc, html
 
 from dashboards.auth.principal import forbidden
-from dashboards.desk_command import SPANS, day_of, hot_cells, last_fixes, on_duty_count, rounds_done, waiting
-from dashboards.maps import (
-    Live,
-    RampStop,
-    class_style,
-    layer,
-    map_view,
-    points,
-    ramp_style,
-    symbology_codes,
-    symbology_style,
+from dashboards.command_parts import (
+    FOLLOW,
+    GRID_CODES,
+    SPEEDS,
+    STATUS,
+    STEER,
+    case_list,
+    controls,
+    figures,
+    grid_table,
+    left_words,
+    map_layers,
+    overdue_table,
+    pace_of,
+    road_detail,
 )
+from dashboards.desk_command import SPANS, day_of, fixes_of, hot_cells, last_fixes, on_duty, rounds_done, waiting
+from dashboards.maps import Live, map_view, points
 from dashboards.pages import Page
-from dashboards.shell import card, kpi, notice, page_head
+from dashboards.shell import card, notice, page_head
 from dashboards.streams import Frame
 from gis.calendar import day_bounds
-from gis.live import shown_share, time_left
-from layers.symbology import LAYERS
+from gis.live import last_completed, shown_share, time_left
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import dash
-    import pandas as pd
     from dash.development.base_component import Component
 
     from dashboards.auth.principal import Role
     from dashboards.context import Desk, View
+    from dashboards.desk_command import Day
 
 ROLES: tuple[Role, ...] = ("command", "manager", "administrator")
-SPEEDS = (0, 1, 10, 60, 300)
-START_MINUTE = 600
-MINUTES = 1440
 HOUR_MS = 3_600_000
-NEW_CASES = 8
+LATE_MS = 120_000  # evidence older than this is told
 
 
-def replay_moment(desk: Desk, day: date) -> int | None:
-    """The virtual moment that a replay has reached on this day (the newest load of the source `replay`), None without one."""
-    newest = next(
-        (
-            m.record.path
-            for m in desk.store.manifests()
-            if m.record.source == "replay" and m.record.table == "positions"
-        ),
-        "",
+def now_of(view: View, day: date) -> int | None:
+    """The moment that is now on this day: of a replay, or of the clock on the day itself; None on any other day."""
+    newest = view.data.newest_positions()
+    if newest.replayed == str(day):
+        return newest.reached_ms
+    now = datetime.now(UTC)
+    return int(now.timestamp() * 1000) if view.local(now).date() == day else None
+
+
+def _number(params: Mapping[str, str], key: str, default: float) -> float:
+    with suppress(KeyError, ValueError):
+        value = float(params[key])
+        return value if math.isfinite(value) else default
+    return default
+
+
+def last_moment(view: View, d: Day, day: date) -> int:
+    """Where a day that is over is opened: the last minute of which something is known and in which roads are asked for."""
+    start, end = day_bounds(day, view.zone)
+    asked = max((int(p[-1, 1]) for p in d.asked.periods if len(p)), default=d.duty_ms[1])
+    return min(max(min(d.evidence_ms, asked - 60_000), start), end - 1000)
+
+
+def moment_of(view: View, d: Day, day: date, params: Mapping[str, str], now_ms: int | None, now_s: float) -> int:
+    """The moment that a stream shows: now, or where play began and how far it has come since; within the day."""
+    start, end = day_bounds(day, view.zone)
+    if params.get("mode") == "live":
+        return min(now_ms, end - 1000) if now_ms is not None else last_moment(view, d, day)
+    speed = min(max(_number(params, "speed", 0), 0.0), max(SPEEDS))
+    played = max(0.0, now_s - _number(params, "began", now_s)) * speed
+    at = start + int(min(max(_number(params, "at", 600), 0.0), 1440.0) * 60_000 + played * 1000)
+    return min(at, end - 1000)
+
+
+def _day(view: View, params: Mapping[str, str]) -> date:
+    return next(
+        (d for d in view.data.days() if str(d) == params.get("day")), view.latest_day() or datetime.now(UTC).date()
     )
-    name, _, moment = newest.partition(" ")
-    return int(moment) if name == str(day) else None
 
 
-def moment_of(view: View, params: Mapping[str, str], now_s: float) -> int:
-    """The moment that a stream shows: where play began, and how far it has come since; within the day."""
-    start, end = day_bounds(date.fromisoformat(params["day"]), view.zone)
-    played = max(0.0, now_s - float(params["began"])) * min(max(float(params["speed"]), 0.0), max(SPEEDS))
-    return min(start + int(float(params["at"]) * 60_000 + played * 1000), end - 1000)
+def _headline(view: View, d: Day, day: date, now: int, *, live: bool, replay: bool) -> dict[str, Any]:
+    words = view.t("command.replay" if replay else "command.now" if live else "command.stored")
+    old = live and now - d.evidence_ms > LATE_MS and now <= d.duty_ms[1] + LATE_MS
+    evidence = view.t("command.evidence", at=f"{view.local(d.evidence_ms):%H:%M}") if day else ""
+    return {
+        "command-clock": {
+            "children": [html.Span(f"{day}"), html.Strong(f"{view.local(now):%H:%M:%S}"), html.Em(words)]
+        },
+        "command-evidence": {"children": evidence, "className": "evidence-at old" if old else "evidence-at"},
+    }
 
 
-def minutes(seconds: float) -> str:
-    """Time left as a clock, negative when overdue."""
-    whole = int(abs(seconds)) // 60
-    return f"{'−' if seconds < 0 else ''}{whole // 60}:{whole % 60:02}"
-
-
-def overdue_table(view: View, rows: pd.DataFrame) -> Component:
-    """Sections, the most overdue first."""
-    head = html.Tr([html.Th(view.t(f"command.{c}")) for c in ("section", "left", "persons", "near")])
-    body = [
-        html.Tr([
-            html.Td(r["section"]), html.Td(html.Span(minutes(r["left_s"]), className=f"badge {'bad' if r['left_s'] <= 0 else 'warn'}")),
-            html.Td(r["persons"]), html.Td(f"{r['near']} {r['metres']:.0f} m" if r["near"] else ""),
-        ])
-        for r in rows.to_dict("records")
-    ]  # fmt: skip
-    return html.Table([html.Thead(head), html.Tbody(body)], className="data")
-
-
-def figures(view: View, on_duty: int, heard: int, overdue: int, rounds: tuple[int, int, int]) -> list[Component]:
-    """The tiles."""
-    t = view.t
-    return [
-        kpi(t("command.on_duty"), f"{on_duty} / {heard}"),
-        kpi(t("command.overdue_roads"), str(overdue), tone="bad" if overdue else "good"),
-        kpi(t("command.rounds"), f"{rounds[0]} / {rounds[1]}", note=t("command.grids_full", n=rounds[2])),
-    ]
-
-
-def command_state(desk: Desk, view: View, params: Mapping[str, str]) -> Frame:
+def command_state(view: View, params: Mapping[str, str]) -> Frame:
     """The desk at a moment."""
     if view.principal.role not in ROLES:
         raise forbidden(zh="您的角色不能查看", en="your role may not see this")
-    day = date.fromisoformat(params["day"])
-    reached = replay_moment(desk, day)
-    now = moment_of(view, params, time.time()) if reached is None else reached
-    d = day_of(view, day)
-    people = last_fixes(d, now)
+    day = _day(view, params)
+    d, newest = day_of(view, day), view.data.newest_positions()
+    clock = now_of(view, day)
+    live = params.get("mode") == "live" and clock is not None
+    now = moment_of(view, d, day, params, clock, time.time())
+    people = last_fixes(d, fixes_of(view, day, d, newest.load, now if live else None), now)
+    silent = people["age_s"].to_numpy() > view.standard.measure.silence_s.value
     left, interval = time_left(d.asked, now)
-    share = shown_share(left, interval) * 100
-    at = d.section_of_segment
+    share, at = shown_share(left, interval) * 100, d.section_of_segment
     roads = np.where(at >= 0, share[at], np.nan) if len(share) else np.full(len(at), np.nan)
     rows, overdue = waiting(d, now, people)
+    done = rounds_done(d, now)
+    pace = pace_of(d, done, now)
+    required = d.grids["required"].to_numpy(np.int64)
     span = params.get("span", "day")
     hot = hot_cells(view, d, day, now, span if span in SPANS else "day")
     fresh = d.cases[(d.opened_ms <= now) & (d.opened_ms > now - HOUR_MS)]
     placed = fresh[fresh["located"].astype(bool) & fresh.geometry.notna()]
-    ids, lon, lat = hot["cell_id"].tolist(), hot["lon"].tolist(), hot["lat"].tolist()
-    codes = symbology_codes(LAYERS["hotspots"], hot["hotspot"]).tolist() if len(hot) else []
-    newest = fresh.iloc[::-1].head(NEW_CASES)
-    listed = [
-        html.Li(f"{view.local(o):%H:%M} {c} {t or ''}")
-        for o, c, t in zip(newest["opened"], newest["case_id"], newest["title"], strict=True)
-    ]
-    clock = f"{view.local(now):%Y-%m-%d %H:%M:%S}" + (f" · {view.t('command.replay')}" if reached is not None else "")
+    tiles = figures(
+        view, len(on_duty(d, now)), len(people), int(silent.sum()), overdue,
+        (int(np.minimum(done, required).sum()), int(required.sum()), pace.count("complete")), hot.significant,
+    )  # fmt: skip
+    names = [d.names.get(p, p) for p in people["person_id"]]
     return Frame(
-        values={("command-map", "roads"): roads},
+        values={
+            ("command-map", "roads"): roads,
+            ("command-map", "grids"): np.array([np.nan if p == "none" else GRID_CODES[p] for p in pace], dtype=float),
+        },
         updates={"command-map": [
-            points("density", ids, lon, lat, values=[round(float(v), 2) for v in hot["kde_km2"]]),
-            points("hot", ids, lon, lat, values=codes),
+            *hot.updates,
             points("cases", placed["case_id"].tolist(), placed.geometry.x.tolist(), placed.geometry.y.tolist(), values=[0] * len(placed),
                    titles=placed["title"].fillna("").tolist()),
-            points("people", people["person_id"].tolist(), people["lon"].tolist(), people["lat"].tolist(), values=[0] * len(people),
-                   titles=[f"{d.names.get(p, p)} {view.local(ms):%H:%M:%S}" for p, ms in zip(people["person_id"], people["t_ms"], strict=True)]),
+            points("people", people["person_id"].tolist(), people["lon"].tolist(), people["lat"].tolist(), values=silent.astype(int).tolist(),
+                   titles=[f"{n} {view.local(ms):%H:%M:%S}" for n, ms in zip(names, people["t_ms"], strict=True)]),
         ]},
         props={
-            "command-clock": {"children": clock}, "command-overdue": {"children": overdue_table(view, rows)},
-            "command-figures": {"children": figures(view, on_duty_count(d, now), len(people), overdue, rounds_done(d, now))},
-            "command-cases": {"children": html.Ul(listed)},
+            **_headline(view, d, day, now, live=live, replay=bool(newest.replayed) and live),
+            "command-overdue": {"children": overdue_table(view, d, rows)}, "command-figures": {"children": tiles},
+            "command-grids": {"children": grid_table(view, d, done, pace)}, "command-cases": {"children": case_list(view, fresh)},
         },
-        data={"now": now},
+        data={"now": now, "minute": round((now - day_bounds(day, view.zone)[0]) / 60_000, 3), "live": live, "server": round(time.time(), 1)},
     )  # fmt: skip
 
 
-def stream(view: View, day: date, at: float, speed: float, span: str) -> str:
-    """Where the page listens: a stream that says itself where play began heals to the right moment."""
-    return view.stream_url("command", day=day, at=at, speed=speed, span=span, began=round(time.time(), 1))
+def begin(view: View, params: Mapping[str, str]) -> None:
+    """Who listens is written down once an hour: positions of named persons are on this desk."""
+    if view.principal.sees_tracks:
+        day = _day(view, params)
+        view.data.log_once("tracks", day=day, purpose="command", persons=sorted(set(view.data.duty(day)["person_id"])))
 
 
 def layout(view: View) -> Component:
@@ -155,73 +165,98 @@ def layout(view: View) -> Component:
     t, day = view.t, view.day()
     if day is None:
         return notice(t("command.title"), t("command.none"))
-    colours = ("#b2182b", "#ef8a62", "#fddbc7", "#67a9cf", "#2166ac")
-    stops: list[RampStop] = [{"value": v, "colour": c} for v, c in zip((0, 10, 30, 60, 100), colours, strict=True)]
-    stops[0]["label"], stops[-1]["label"] = t("command.overdue"), t("command.fresh")
-    density = ramp_style([{"value": 0, "colour": "#ffffcc"}, {"value": 50, "colour": "#253494"}], unit="/km²")
-    layers = [
-        layer("roads", "line", t("command.roads"), ramp_style(stops, unit="%", missing_label=t("command.not_asked")),
-              url=view.geometry_url("segments", day), width=3.0, labels=True),
-        layer("density", "point", t("command.density"), density, visible=False, opacity=0.5),
-        layer("hot", "point", t("command.hot"), symbology_style(LAYERS["hotspots"], view.lang), visible=False, opacity=0.6),
-        layer("cases", "point", t("command.cases"), class_style([{"code": 0, "colour": "#cc79a7", "label": t("command.cases")}])),
-        layer("people", "point", t("command.people"), class_style([{"code": 0, "colour": "#009e73", "label": t("command.people")}])),
-    ]  # fmt: skip
-    slider = dcc.Slider(id="command-at", min=0, max=MINUTES - 1, step=1, value=START_MINUTE, updatemode="mouseup",
-                        marks={m: f"{m // 60:02}:00" for m in range(0, MINUTES, 180)})  # fmt: skip
-    speeds = dcc.RadioItems(id="command-speed", inline=True, value=0,
-                            options=[{"value": s, "label": f"{s}×" if s else t("command.pause")} for s in SPEEDS])  # fmt: skip
-    spans = dcc.RadioItems(
-        id="command-span",
-        inline=True,
-        value="day",
-        options=[{"value": s, "label": t(f"command.span_{s}")} for s in SPANS],
-    )
+    d, clock = day_of(view, day), now_of(view, day)
+    start = day_bounds(day, view.zone)[0]
+    minute = int((last_moment(view, d, day) if clock is None else clock) - start) // 60_000
+    asked: dict[str, object] = {"mode": "live"} if clock is not None else {"at": minute, "speed": 0}
     status = html.Span(t("command.connecting"), id="command-status", className="status-dot", role="status")
+    head = html.Div([html.Span(id="command-evidence", className="evidence-at", title=t("command.evidence_hint")), status,
+                     html.Div(id="command-clock", role="timer")], className="command-head")  # fmt: skip
     side = html.Div(
         [
-            card(t("command.list"), html.Div(id="command-overdue")),
-            card(t("command.new_cases"), html.Div(id="command-cases")),
+            html.Div(id="command-detail", role="status"),
+            card(t("command.list"), html.Div(id="command-overdue", className="scroll"), class_name="command-list"),
+            card(t("command.grids_list"), html.Div(id="command-grids", className="scroll"), class_name="command-list"),
+            card(t("command.new_cases"), html.Div(id="command-cases", className="scroll")),
         ],
-        className="stack",
-    )
-    tools = html.Div(
-        [html.Div(speeds, className="segmented"), html.Div(spans, className="segmented"), slider], className="stack"
-    )
+        className="command-side", tabIndex=0,
+    )  # fmt: skip
+    picture = map_view(view, "command-map", label=t("command.map"), layers=map_layers(view, day))
     return html.Div([
-        page_head(t("command.title"), t("command.lead"), [html.Strong(id="command-clock"), status]),
-        card(None, tools), html.Div(id="command-figures", className="tiles"),
-        html.Div([html.Div(map_view(view, "command-map", label=t("command.map"), layers=layers), className="card map-card"), side], className="split"),
-        dcc.Store(id="command-day", data=str(day)),
-            dcc.Store(id="command-words", data={k: t(f"command.{k}") for k in ("live", "lost", "connecting")}),
-        Live(id="command-live", url=stream(view, day, START_MINUTE, 0, "day")),
+        page_head(t("command.title"), t("command.lead"), [head]),
+        html.Div(id="command-figures", className="tiles command-figures"), controls(view, minute, clock is not None),
+        html.Div([html.Div(picture, className="card map-card"), side], className="command-split"),
+        dcc.Store(id="command-base", data={"url": "/api/stream/command", "day": str(day)}),
+        dcc.Store(id="command-words", data={k: t(f"command.{k}") for k in ("live", "lost", "connecting")}),
+        Live(id="command-live", url=view.stream_url("command", day=day, span="day", **asked)),
     ], className="stack command-page")  # fmt: skip
 
 
+def detail_of(view: View, click: Mapping[str, Any], now: int, day: date, *, live: bool) -> Component | None:
+    """What stands behind something that was clicked on the map, at the moment shown."""
+    d, key = day_of(view, day), str(click.get("id", ""))
+    t = view.t
+    if click.get("layer") == "roads":
+        segments = view.data.read("segments", day)["segment_id"]
+        at = np.flatnonzero((segments == key).to_numpy())
+        k = int(d.section_of_segment[at[0]]) if len(at) else -1
+        if k < 0:
+            return None
+        left, last = time_left(d.asked, now)[0][k], int(last_completed(d.asked, now)[k])
+        return road_detail(view, d, day, k, {
+            t("command.left"): left_words(left) if np.isfinite(left) else t("command.done_today" if np.isinf(left) else "command.not_asked"),
+            t("command.last_patrol"): f"{view.local(last):%H:%M:%S}" if last >= 0 else t("command.never"),
+            t("command.persons"): "、".join(d.names.get(p, p) for p in d.windows.responsible(k, now)) or "—",
+        })  # fmt: skip
+    if click.get("layer") == "people":
+        people = last_fixes(d, fixes_of(view, day, d, view.data.newest_positions().load, now if live else None), now)
+        row = people[people["person_id"] == key]
+        if row.empty:
+            return None
+        age = int(row["age_s"].iloc[0])
+        facts = {
+            t("command.last_fix"): f"{view.local(int(row['t_ms'].iloc[0])):%H:%M:%S}",
+            t("command.age"): t("command.age_of", min=age // 60, s=age % 60),
+        }
+        return html.Div(
+            [
+                html.H3(d.names.get(key, key)),
+                html.Dl([x for k, v in facts.items() for x in (html.Dt(k), html.Dd(v))], className="facts"),
+            ],
+            className="stack",
+        )
+    title = click.get("title")
+    return html.H3(str(title)) if title else None
+
+
 def register(app: dash.Dash, desk: Desk) -> None:
-    """Slider, play and the state of the connection."""
-    desk.streams.register("command", partial(command_state, desk))
-
-    @app.callback(  # type: ignore[untyped-decorator]
-        Output("command-live", "url"), Input("command-at", "value"), Input("command-speed", "value"), Input("command-span", "value"),
-        State("command-day", "data"), State("command-live", "data"), prevent_initial_call=True,
+    """The controls, what is clicked, and the state of the connection."""
+    desk.streams.register("command", command_state, begin=begin)
+    app.clientside_callback(  # in the browser: the stream's address says the moment, so that a lost connection heals to it
+        STEER,
+        Output("command-live", "url"),
+        Input("command-at", "value"), Input("command-speed", "value"), Input("command-span", "value"), Input("command-now", "n_clicks"),
+        State("command-live", "data"), State("command-base", "data"), prevent_initial_call=True,
     )  # fmt: skip
-    def choose(at: float, speed: float, span: str, day: str, data: dict[str, Any] | None) -> str:
-        from dash import ctx  # noqa: PLC0415 (only inside a callback)
-
-        view = desk.view(roles=ROLES)
-        start, _ = day_bounds(date.fromisoformat(day), view.zone)
-        if ctx.triggered_id != "command-at" and data and "now" in data:
-            at = (data["now"] - start) / 60_000  # play goes on from the moment shown
-        return stream(view, date.fromisoformat(day), at, speed, span)
-
-    app.clientside_callback(  # in the browser: a lost connection must be told without the server
-        "function(s, w) { const k = s || 'connecting'; return [w[k], 'status-dot ' + k]; }",
+    app.clientside_callback(FOLLOW, Output("command-at", "value"), Input("command-live", "data"))
+    app.clientside_callback(
+        STATUS,
         Output("command-status", "children"),
         Output("command-status", "className"),
         Input("command-live", "status"),
         State("command-words", "data"),
     )
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("command-detail", "children"), Input("command-map", "click"), State("command-live", "data"), State("command-base", "data"),
+        prevent_initial_call=True,
+    )  # fmt: skip
+    def clicked(click: dict[str, Any] | None, data: dict[str, Any] | None, base: dict[str, str]) -> Any:
+        view = desk.view(roles=ROLES)
+        if not click or not data:
+            return dash.no_update
+        shown = detail_of(view, click, int(data["now"]), _day(view, base), live=bool(data["live"]))
+        return dash.no_update if shown is None else card(None, shown)
 
 
 PAGE = Page(path="/command", title="command.title", layout=layout, register=register, roles=ROLES, order=2)

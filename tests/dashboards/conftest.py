@@ -8,10 +8,12 @@ import os
 import socket
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+import small_run
 import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -38,6 +40,15 @@ ACCOUNTS = {
     "squad-b": ("command", "squad:squadB"),
 }
 
+SMALL_ACCOUNTS = {
+    "admin": ("administrator", "county"),
+    "manager": ("manager", "county"),
+    "planner": ("planner", "county"),
+    "command": ("command", "county"),
+    "town-t1": ("manager", "town:T1"),
+    "town-x": ("manager", "town:TX"),
+}
+
 
 def password_of(name: str) -> str:
     return f"password of {name}"
@@ -62,12 +73,12 @@ def town_store(tmp_path_factory):
 
 
 class Server:
-    """A server in a thread, on a free port of loopback."""
+    """A server in a thread, on a free port of loopback or on a named one."""
 
-    def __init__(self, app) -> None:
+    def __init__(self, app, port: int = 0) -> None:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+            self.port = port or s.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -119,6 +130,19 @@ def server(town_app):
         yield running
 
 
+@pytest.fixture(scope="session")
+def small_server(built, settings, tmp_path_factory):
+    """The application over the run that is counted by hand (small_run.py), running."""
+    store = open_store(f"embedded:{tmp_path_factory.mktemp('small') / 'store'}")
+    store.prepare()
+    small_run.fill(store)
+    for name, (role, scope) in SMALL_ACCOUNTS.items():
+        add_user(store, name, role, scope, password_of(name))
+    with serving(create_app(store, CITY, settings)) as running:
+        yield running
+    store.close()
+
+
 _clients: list[httpx.Client] = []
 
 
@@ -164,6 +188,9 @@ def chromium():
         browser.close()
 
 
+_sessions: dict[tuple[str, str], dict[str, str]] = {}
+
+
 class Visitor:
     """One person at one browser: errors of the console and requests that leave are kept and fail the test."""
 
@@ -186,6 +213,15 @@ class Visitor:
             self.complaints.append(f"console: {message.text}")
 
     def sign_in(self, name: str) -> Visitor:
+        """Let the browser hold a session of the account (one a server and name); `open` a page afterwards."""
+        if (self.url, name) not in _sessions:
+            _sessions[self.url, name] = dict(sign_in(self.url, name).cookies)
+        cookies = [{"name": k, "value": c, "url": self.url} for k, c in _sessions[self.url, name].items()]
+        self.context.add_cookies([c for c in cookies if c["name"] != "xuncha_lang"])
+        return self
+
+    def sign_in_by_hand(self, name: str) -> Visitor:
+        """Through the page, as people do."""
         self.page.goto(f"{self.url}/login")
         self.page.fill("#name", name)
         self.page.fill("#password", password_of(name))
@@ -211,12 +247,12 @@ class Visitor:
 
 
 @pytest.fixture
-def visitor(chromium, server):
-    """A function that opens a browser context; afterwards nobody may have complained."""
+def visitor_at(chromium):
+    """A function that opens a browser at a server; afterwards nobody may have complained."""
     visitors = []
 
-    def make(*, size: str = "wall", lang: str = "zh") -> Visitor:
-        visitors.append(Visitor(chromium, server.url, size=size, lang=lang))
+    def make(url: str, *, size: str = "wall", lang: str = "zh") -> Visitor:
+        visitors.append(Visitor(chromium, url, size=size, lang=lang))
         return visitors[-1]
 
     yield make
@@ -224,3 +260,15 @@ def visitor(chromium, server):
     for v in visitors:
         v.context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def visitor(visitor_at, server):
+    """The same, at the small county's server."""
+    return partial(visitor_at, server.url)
+
+
+@pytest.fixture
+def guest(visitor_at, small_server):
+    """The same, at the small run's server."""
+    return partial(visitor_at, small_server.url)
