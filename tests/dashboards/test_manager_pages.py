@@ -12,19 +12,10 @@ import openpyxl
 import pymupdf
 import pytest
 import small_run
-from conftest import Visitor, password_of, serving, sign_in
+from conftest import sign_in
 from shapely.geometry import MultiLineString
-from town import CITY
-
-from dashboards.app import create_app
-from dashboards.auth.accounts import add_user
-from layers.store import open_store
 
 DAY = "2026-03-18"
-ACCOUNTS = {
-    "manager": ("manager", "county"), "planner": ("planner", "county"), "command": ("command", "county"), "town-t1": ("manager", "town:T1"),
-    "town-x": ("manager", "town:TX"),
-}  # fmt: skip
 
 
 def patient(url, name):
@@ -34,20 +25,8 @@ def patient(url, name):
     return client
 
 
-@pytest.fixture(scope="module")
-def desk_server(built, settings, tmp_path_factory):
-    store = open_store(f"embedded:{tmp_path_factory.mktemp('pages') / 'store'}")
-    store.prepare()
-    small_run.fill(store)
-    for name, (role, scope) in ACCOUNTS.items():
-        add_user(store, name, role, scope, password_of(name))
-    with serving(create_app(store, CITY, settings)) as running:
-        yield running
-    store.close()
-
-
-def test_the_exported_table_is_the_one_asked_for(desk_server):
-    client = patient(desk_server.url, "manager")
+def test_the_exported_table_is_the_one_asked_for(small_server):
+    client = patient(small_server.url, "manager")
     answer = client.get(f"/export/table/csv?day={DAY}&level=section&sort=missed&down=1")
     rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert [(r["key"], r["missed"], r["unknown"]) for r in rows] == [("S0", "1", "0"), ("S1", "0", "1")]
@@ -60,9 +39,9 @@ def test_the_exported_table_is_the_one_asked_for(desk_server):
 
 
 @pytest.mark.parametrize("kind", ["csv", "geojson"])
-def test_a_town_gets_its_own_rows_in_files_too(desk_server, kind):
-    mine = patient(desk_server.url, "town-t1").get(f"/export/run/{kind}?day={DAY}").content
-    other = patient(desk_server.url, "town-x").get(f"/export/run/{kind}?day={DAY}").content
+def test_a_town_gets_its_own_rows_in_files_too(small_server, kind):
+    mine = patient(small_server.url, "town-t1").get(f"/export/run/{kind}?day={DAY}").content
+    other = patient(small_server.url, "town-x").get(f"/export/run/{kind}?day={DAY}").content
     with zipfile.ZipFile(io.BytesIO(mine)) as a, zipfile.ZipFile(io.BytesIO(other)) as b:
         own = b"".join(a.read(n) for n in a.namelist()).decode()
         foreign = b"".join(b.read(n) for n in b.namelist()).decode()
@@ -71,32 +50,16 @@ def test_a_town_gets_its_own_rows_in_files_too(desk_server, kind):
     assert not any(word in foreign for word in ("丹河路", "象山港路", "张三", "G1"))
 
 
-def test_who_may_export(desk_server):
-    planner, command = patient(desk_server.url, "planner"), patient(desk_server.url, "command")
+def test_who_may_export(small_server):
+    planner, command = patient(small_server.url, "planner"), patient(small_server.url, "command")
     assert planner.get(f"/export/table/csv?day={DAY}").status_code == 403
     assert command.get(f"/export/run/csv?day={DAY}").status_code == 403
-    manager = patient(desk_server.url, "manager")
+    manager = patient(small_server.url, "manager")
     assert manager.get("/export/run/csv?day=2026-01-01").status_code == 404
     assert manager.get(f"/export/run/nonsense?day={DAY}").status_code == 404
     pdf = manager.get(f"/export/run/pdf?day={DAY}")
     assert pdf.content.startswith(b"%PDF")
     assert "attachment" in pdf.headers["content-disposition"]
-
-
-@pytest.fixture
-def guest(chromium, desk_server):
-    """A browser at the small run's server; afterwards nobody may have complained."""
-    guests = []
-
-    def make(**look) -> Visitor:
-        guests.append(Visitor(chromium, desk_server.url, **look))
-        return guests[-1]
-
-    yield make
-    complaints = [c for v in guests for c in v.complaints]
-    for v in guests:
-        v.context.close()
-    assert complaints == []
 
 
 @pytest.mark.browser
@@ -127,9 +90,7 @@ def screen(page) -> tuple[list[str], list[list[str]]]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(
-    "asked", ["level=section&sort=missed&down=1", "level=section&outcome=missed", "level=window&in_section=S0"]
-)
+@pytest.mark.parametrize("asked", ["level=section&sort=missed&down=1", "level=window&in_section=S0&outcome=missed"])
 def test_every_format_holds_what_the_screen_shows(guest, tmp_path, asked):
     """XLSX, CSV, GeoPackage, offline map and PDF of the table as filtered and sorted, each opened and compared with the screen."""
     v = guest().sign_in("manager").open(f"/manager?{asked}")

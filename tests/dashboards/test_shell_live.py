@@ -61,7 +61,7 @@ def live_server(built, town_store):
 
 def test_state_flows_and_a_cut_connection_heals_to_the_right_state(chromium, live_server):
     Now.codes, Now.text = np.zeros(6), "first"
-    v = Visitor(chromium, live_server.url).sign_in("admin")
+    v = Visitor(chromium, live_server.url).sign_in("admin").open("/")
     words = v.page.locator("#live-map-alternative")
     expect(v.page.locator("#status")).to_have_text("live", timeout=15_000)
     expect(v.page.locator("#list")).to_have_text("first")
@@ -90,7 +90,7 @@ def test_state_flows_and_a_cut_connection_heals_to_the_right_state(chromium, liv
 
 def test_two_scopes_on_one_stream_see_their_own(chromium, live_server):
     Now.codes, Now.text = np.zeros(6), "shared"
-    county, town = (Visitor(chromium, live_server.url).sign_in(name) for name in ("admin", "town-a"))
+    county, town = (Visitor(chromium, live_server.url).sign_in(name).open("/") for name in ("admin", "town-a"))
     expect(county.page.locator("#live-map-alternative")).to_contain_text("路段: 好 6", timeout=15_000)
     expect(town.page.locator("#live-map-alternative")).to_contain_text("路段: 好 3", timeout=15_000)
     assert county.complaints == town.complaints == []
