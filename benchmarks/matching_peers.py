@@ -102,17 +102,16 @@ def quiet() -> Iterator[None]:
         os.close(sink)
 
 
-def fastmm_matcher(graph: RoadGraph, bound_m: float, *, walker: bool) -> Any:
-    """Fastmm with its table up to a bound."""
+def fastmm_matcher(graph: RoadGraph, bound_m: float, *, walker: bool) -> tuple[Any, Any]:
+    """Fastmm with its table up to a bound, and its network, which must outlive it."""
     import fastmm  # noqa: PLC0415
 
     with quiet(), tempfile.TemporaryDirectory() as folder:
-        return fastmm.FastMapMatch(
-            _fastmm_network(graph, walker=walker),
-            fastmm.TransitionMode.SHORTEST,
-            max_distance_between_candidates=float(bound_m),
-            cache_dir=folder,
+        network = _fastmm_network(graph, walker=walker)
+        matcher = fastmm.FastMapMatch(
+            network, fastmm.TransitionMode.SHORTEST, max_distance_between_candidates=float(bound_m), cache_dir=folder
         )
+    return matcher, network
 
 
 def fastmm_results(matcher: Any, tracks: list[Any], how: tuple[float, float, float], candidates: int = 8) -> list[Any]:
@@ -133,7 +132,7 @@ def by_fastmm(
 ) -> tuple[Stretches, dict[str, float]]:
     """Fastmm; `how` is its table bound, search radius, noise and reverse tolerance, metres."""
     t0 = time.process_time()
-    matcher = fastmm_matcher(graph, how[0], walker=walker)
+    matcher, _network = fastmm_matcher(graph, how[0], walker=walker)
     built = time.process_time() - t0
     tracks = fastmm_tracks(fixes)
     best = np.inf

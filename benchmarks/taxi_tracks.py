@@ -87,7 +87,7 @@ def peers(
         print("| fastmm | not installed |")
     else:
         for bound, settings in itertools.groupby(FASTMM_GRID if grid else [FASTMM], key=lambda s: s[0]):
-            matcher = fastmm_matcher(graph, bound, walker=False)
+            matcher, _network = fastmm_matcher(graph, bound, walker=False)
             for _, radius, noise in settings:
                 results = fastmm_results(matcher, fastmm_tracks(fixes), (radius, noise, 0), candidates=16)
                 found = drawn(graph, fastmm_stretches(results, graph), fixes.devices)
