@@ -106,6 +106,8 @@ class Day:
     evidence_ms: int  # the last fix that an audited pass rests on
     cases: gpd.GeoDataFrame
     opened_ms: I8
+    case_lonlat: F8  # degrees; NaN where the place cannot be trusted
+    case_xy: F8  # metres
     grids: pd.DataFrame  # grid_id, name, required, west … north, in the order of the work grids' geometry
     round_grid: I8
     round_ms: I8
@@ -166,6 +168,7 @@ def _prepare(view: View, day: date) -> Day:
     passes = passes_of(data.passes(day, purpose="command", logged=False), segments["segment_id"], modes)
     cases = gpd.GeoDataFrame(data.read("cases", day))
     cases = cases[cases["opened"].notna()].sort_values(["opened", "case_id"], kind="stable").reset_index(drop=True)
+    places = np.where(cases["located"].to_numpy(bool)[:, None], _lonlat(cases), np.nan)
     persons, duty, start = tables["persons"], data.duty(day), day_bounds(day, view.zone)[0]
     grids, rounds = _grids(data.read("work_grids", day), data.result("grid_days", day)), data.result("grid_rounds", day)
     lines = gpd.GeoSeries(sections.geometry, crs=4326)
@@ -177,10 +180,15 @@ def _prepare(view: View, day: date) -> Day:
         names=dict(zip(persons["person_id"], persons["name"], strict=True)), duty=duty,
         duty_ms=(int(duty["from_ms"].min()), int(duty["to_ms"].max())) if len(duty) else (start, start),
         evidence_ms=int(passes.last_fix_ms.max()) if len(passes.last_fix_ms) else start,
-        cases=cases, opened_ms=millis(cases["opened"]), grids=grids,
+        cases=cases, opened_ms=millis(cases["opened"]), case_lonlat=places, case_xy=_metres(places[:, 0], places[:, 1], crs), grids=grids,
         round_grid=pd.Index(grids["grid_id"]).get_indexer(pd.Index(rounds["grid_id"])).astype(np.int64) if len(rounds) else np.zeros(0, np.int64),
         round_ms=millis(rounds["completed"]) if len(rounds) else np.zeros(0, np.int64), crs=crs,
     )  # fmt: skip
+
+
+def _lonlat(cases: gpd.GeoDataFrame) -> F8:
+    shapes = cases.geometry.to_numpy()  # a place that is missing is NaN
+    return np.column_stack([shapely.get_x(shapes), shapely.get_y(shapes)]).astype(np.float64)
 
 
 def _windows(table: pd.DataFrame, section_ids: pd.Series) -> Windows:
@@ -249,7 +257,7 @@ def _fixes(d: Day, table: pd.DataFrame) -> Fixes:
     ptr = np.append(first, len(table)).astype(np.int64)
     return Fixes(
         persons.astype(object), ptr, table["arrived_ms"].to_numpy(np.int64), newest_so_far(t, ptr), t,
-        _metres(table, d.crs), table[["lon", "lat"]].to_numpy(float),
+        _metres(table["lon"].to_numpy(float), table["lat"].to_numpy(float), d.crs), table[["lon", "lat"]].to_numpy(float),
     )  # fmt: skip
 
 
@@ -262,10 +270,8 @@ def newest_so_far(t_ms: I8, ptr: I8) -> I8:
     return at
 
 
-def _metres(table: pd.DataFrame, crs: Any) -> F8:
-    x, y = pyproj.Transformer.from_crs(4326, crs, always_xy=True).transform(
-        table["lon"].to_numpy(float), table["lat"].to_numpy(float)
-    )
+def _metres(lon: F8, lat: F8, crs: Any) -> F8:
+    x, y = pyproj.Transformer.from_crs(4326, crs, always_xy=True).transform(lon, lat)
     return np.column_stack([x, y]).astype(np.float64)
 
 
@@ -303,6 +309,7 @@ def waiting(d: Day, now_ms: int, people: pd.DataFrame, *, most: int = LISTED) ->
     last = last_completed(d.asked, now_ms)
     order = np.argsort(np.where(np.isfinite(left), left, np.inf), kind="stable")[:most]
     order = order[np.isfinite(left[order])]
+    names, who = d.sections["name"].to_numpy(object), people["person_id"].to_numpy(object)
     here = shapely.points(people["x"].to_numpy(float), people["y"].to_numpy(float)) if len(people) else None
     rows = []
     for k in order.tolist():
@@ -310,12 +317,9 @@ def waiting(d: Day, now_ms: int, people: pd.DataFrame, *, most: int = LISTED) ->
         if here is not None:
             distance = shapely.distance(here, d.lines[k])
             best = int(np.argmin(distance))
-            near, metres = (
-                d.names.get(people["person_id"].iloc[best], people["person_id"].iloc[best]),
-                float(distance[best]),
-            )
+            near, metres = d.names.get(who[best], who[best]), float(distance[best])
         persons = "、".join(d.names.get(p, p) for p in d.windows.responsible(k, now_ms))
-        rows.append({"section": k, "name": d.sections["name"].iloc[k], "left_s": left[k], "last_ms": int(last[k]), "persons": persons,
+        rows.append({"section": k, "name": names[k], "left_s": left[k], "last_ms": int(last[k]), "persons": persons,
                      "near": near, "metres": metres})  # fmt: skip
     columns = ["section", "name", "left_s", "last_ms", "persons", "near", "metres"]
     return pd.DataFrame(rows, columns=columns), int((left <= 0).sum())
@@ -349,25 +353,25 @@ def _cells(view: View, d: Day, day: date, settings: HotspotSettings) -> Cells:
     outline = areas[areas["kind"] == "boundary"]
     outline = outline if len(outline) else areas[areas["kind"] == "town"]
     if not len(outline):
-        outline = d.cases[d.cases["located"].astype(bool)]
+        outline = d.cases[np.isfinite(d.case_xy[:, 0])]
     return make_cells(outline.geometry, crs=pyproj.CRS(d.crs), cell_m=settings.cell_m)
 
 
 def _hot(view: View, d: Day, day: date, lo: int, hi: int) -> Hot:
-    part = d.cases.iloc[lo:hi]
-    part = part[part["located"].astype(bool) & part.geometry.notna()]
-    if part.empty:
+    places = d.case_xy[lo:hi]
+    places = places[np.isfinite(places[:, 0])]
+    if len(places) == 0:
         none = encode([], [])
         return Hot(0, [replace("density", none), replace("hot", none)])
     settings = HotspotSettings()
     key = ("command-cells", view.data.edition_id("areas", day), view.data.edition_id("cases", day))
     cells = view.data.remember(key, lambda: _cells(view, d, day, settings), lambda c: 1000 + c.rows * c.columns)
-    points = part.geometry.to_crs(d.crs)
-    group = pd.DataFrame({"x": points.x.to_numpy(), "y": points.y.to_numpy()})
+    group = pd.DataFrame({"x": places[:, 0], "y": places[:, 1]})
     table = hotspot_table(group, cells, settings, period="day", starts=pd.Timestamp(day), category="all")
     payload = encode(table.geometry.to_crs(4326).to_numpy(), table["cell_id"].astype(str).tolist())
     labels = table["hotspot"].to_numpy(object)
-    codes = np.where(np.isin(labels, QUIET), -1, symbology_codes(LAYERS["hotspots"], table["hotspot"]))
+    kinds, kind = np.unique(labels.astype(str), return_inverse=True)
+    codes = np.where(np.isin(kinds, QUIET), -1, symbology_codes(LAYERS["hotspots"], kinds.tolist()))[kind]
     return Hot(
         int(np.isin(labels, SIGNIFICANT).sum()),
         [

@@ -125,13 +125,17 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
     required = d.grids["required"].to_numpy(np.int64)
     span = params.get("span", "day")
     hot = hot_cells(view, d, day, now, span if span in SPANS else "day")
-    fresh = d.cases[(d.opened_ms <= now) & (d.opened_ms > now - HOUR_MS)]
-    placed = fresh[fresh["located"].astype(bool) & fresh.geometry.notna()]
+    lo, hi = np.searchsorted(d.opened_ms, [now - HOUR_MS, now], side="right").tolist()
+    fresh, here = d.cases.iloc[lo:hi], np.isfinite(d.case_lonlat[lo:hi, 0])
+    lon, lat = d.case_lonlat[lo:hi][here].T.tolist()
     tiles = figures(
         view, len(on_duty(d, now)), len(people), int(silent.sum()), overdue,
         (int(np.minimum(done, required).sum()), int(required.sum()), pace.count("complete")), hot.significant,
     )  # fmt: skip
     names = [d.names.get(p, p) for p in people["person_id"]]
+    run = view.data.run(day)
+    seen = ("command-grid-table", run.run_id if run else "", view.lang, done.tobytes(), tuple(pace))
+    grids = view.data.remember(seen, lambda: grid_table(view, d, done, pace), lambda _: 2000 * len(pace))
     return Frame(
         values={
             ("command-map", "roads"): roads,
@@ -139,15 +143,15 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
         },
         updates={"command-map": [
             *hot.updates,
-            points("cases", placed["case_id"].tolist(), placed.geometry.x.tolist(), placed.geometry.y.tolist(), values=[0] * len(placed),
-                   titles=placed["title"].fillna("").tolist()),
+            points("cases", fresh["case_id"].to_numpy()[here].tolist(), lon, lat, values=[0] * len(lon),
+                   titles=fresh["title"].fillna("").to_numpy()[here].tolist()),
             points("people", people["person_id"].tolist(), people["lon"].tolist(), people["lat"].tolist(), values=silent.astype(int).tolist(),
                    titles=[f"{n} {view.local(ms):%H:%M:%S}" for n, ms in zip(names, people["t_ms"], strict=True)]),
         ]},
         props={
             **_headline(view, d, day, now, live=live, replay=bool(newest.replayed) and live),
             "command-overdue": {"children": overdue_table(view, d, rows)}, "command-figures": {"children": tiles},
-            "command-grids": {"children": grid_table(view, d, done, pace)}, "command-cases": {"children": case_list(view, fresh)},
+            "command-grids": {"children": grids}, "command-cases": {"children": case_list(view, fresh)},
         },
         data={"now": now, "minute": round((now - day_bounds(day, view.zone)[0]) / 60_000, 3), "live": live, "server": round(time.time(), 1)},
     )  # fmt: skip
