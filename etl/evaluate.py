@@ -190,7 +190,7 @@ def score_table(compared: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def fit_calibration(
-    ground: Ground, *, version: str, fitted_on: str, doubt_missed: float = 0.08, doubt_covered: float = 0.9,
+    ground: Ground, *, version: str, fitted_on: str, doubt_missed: float = 0.08, doubt_covered: float = 0.95,
     progress: Progress | None = None, **conditions: Any,
 ) -> CalibrationTable:  # fmt: skip
     """A calibration fitted on some simulated days and corrected on others; neither are the days of the report."""

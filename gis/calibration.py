@@ -9,12 +9,14 @@ over a few features of its data (`features`), fitted on simulated days with know
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import expit
+
+from gis.pace import pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +26,13 @@ if TYPE_CHECKING:
     from gis.crew import Crew
     from gis.model import Passes
 
-Floats = Any  # npt.NDArray[np.float64]
 FEATURES = (
     "one", "reached", "reached_high", "reached_full", "gap", "doubt", "gap_reached", "doubt_reached", "gap_doubt", "gap_2", "raw", "fast",
-    "nothing", "unheard",
+    "nothing", "unheard", "fast_doubt", "fast_gap", "nothing_gap", "nothing_doubt", "unheard_reached", "some_unheard", "doubt_2", "gap_3",
+    "gap_2_reached", "doubt_2_reached", "some_reached", "jitter", "jitter_reached", "jitter_fast", "jitter_nothing",
 )  # fmt: skip
 CALLS = ("covered", "missed", "unknown")
-_SPARSE_S, _RIDGE = 5.0, 1.0
+_SPARSE_S, _RIDGE, _JITTER_MS = 5.0, 1.0, 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +61,17 @@ class CalibrationTable:
 
 
 # --- quality of the data ---
-def device_quality(passes: Passes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Per device: time between fixes (s, median over the joints of consecutive passes), and how doubtful its stretches are.
+def device_quality(passes: Passes) -> npt.NDArray[np.float64]:
+    """Quality of the data of each device, float64 (D, 3); NaN for devices without passes.
 
-    Doubt is the mean of -log10(1 - confidence), by length, at most 6: small where the matcher is unsure. NaN for devices without passes.
+    Columns: time between fixes (s, median over the joints of consecutive passes); how sure its stretches are (mean of
+    -log10(1 - confidence), by length, at most 6: small where the matcher is unsure); jitter (how far the way of a pass departs from what
+    the speed of the minute about it would give, as a share of the way: large where noise, not movement, makes the speed).
     """
     n = len(passes.devices)
-    gap, sure = np.full(n, np.nan), np.full(n, np.nan)
+    out = np.full((n, 3), np.nan)
     if not len(passes.segment_ix):
-        return gap, sure
+        return out
     joint = (
         (np.diff(passes.device_ix) == 0)
         & (np.diff(passes.track_ix) == 0)
@@ -76,28 +80,41 @@ def device_quality(passes: Passes) -> tuple[npt.NDArray[np.float64], npt.NDArray
     between = (passes.last_fix_ms[:-1] - passes.first_fix_ms[1:])[joint] / 1000
     owner = passes.device_ix[1:][joint]
     medians = pd.Series(between).groupby(owner).median()
-    gap[medians.index.to_numpy(dtype=np.int64)] = medians.to_numpy()
-    length = np.abs(passes.to_mm - passes.from_mm).astype(np.float64) + 1
+    out[medians.index.to_numpy(dtype=np.int64), 0] = medians.to_numpy()
+    way = np.abs(passes.to_mm.astype(np.int64) - passes.from_mm)
+    length = way.astype(np.float64) + 1
     nines = np.minimum(-np.log10(np.maximum(1 - passes.confidence.astype(np.float64), 1e-6)), 6.0)
+    moved, took = pace(passes, over_ms=_JITTER_MS)
+    off = np.abs(way - moved * ((passes.leave_ms - passes.enter_ms) / np.maximum(took, 1)))
     total = np.bincount(passes.device_ix, weights=length, minlength=n)
     some = total > 0
-    sure[some] = np.bincount(passes.device_ix, weights=length * nines, minlength=n)[some] / total[some]
-    return gap, sure
+    for column, weights in ((1, length * nines), (2, off)):
+        out[some, column] = np.bincount(passes.device_ix, weights=weights, minlength=n)[some] / total[some]
+    return out
 
 
-def person_quality(passes: Passes, crew: Crew) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def person_quality(passes: Passes, crew: Crew) -> npt.NDArray[np.float64]:
     """The same per person of the crew: the best of the devices that they carried; the median of all persons where nothing is known."""
-    gap, sure = device_quality(passes)
+    quality = device_quality(passes)
     place = {d: i for i, d in enumerate(passes.devices)}
-    own_gap, own_sure = np.full(len(crew.persons), np.inf), np.full(len(crew.persons), -np.inf)
+    own = np.tile(_WORST, (len(crew.persons), 1))
     for c in crew.carries:
         i = place.get(c.device_id)
-        if i is not None and not np.isnan(gap[i]):
-            own_gap[c.person_ix] = min(own_gap[c.person_ix], gap[i])
-            own_sure[c.person_ix] = max(own_sure[c.person_ix], sure[i])
-    known = np.isfinite(own_gap) & np.isfinite(own_sure)
-    typical = (float(np.median(own_gap[known])), float(np.median(own_sure[known]))) if known.any() else (60.0, 2.0)
-    return np.where(known, own_gap, typical[0]), np.where(known, own_sure, typical[1])
+        if i is not None and not np.isnan(quality[i]).any():
+            own[c.person_ix] = _best(np.stack([own[c.person_ix], quality[i]]))
+    known = np.isfinite(own).all(axis=1)
+    typical = np.median(own[known], axis=0) if known.any() else _TYPICAL
+    return np.where(known[:, None], own, typical)
+
+
+_WORST = np.array([np.inf, -np.inf, np.inf])
+_TYPICAL = np.array([60.0, 2.0, 0.2])
+
+
+def _best(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The best of several rows of quality, column by column: shortest gap, surest, least jitter."""
+    out: npt.NDArray[np.float64] = np.array([rows[:, 0].min(), rows[:, 1].max(), rows[:, 2].min()])
+    return out
 
 
 def features(windows: pd.DataFrame, passes: Passes, crew: Crew) -> npt.NDArray[np.float64]:
@@ -108,31 +125,34 @@ def features(windows: pd.DataFrame, passes: Passes, crew: Crew) -> npt.NDArray[n
         passes: those it was judged from.
         crew: the roster it was judged with.
     """
-    gap, sure = person_quality(passes, crew)
+    quality = person_quality(passes, crew)
     index = crew.index or {p.person_id: i for i, p in enumerate(crew.persons)}
     codes, names = pd.factorize(windows["person_ids"].fillna("").astype(str))
-    overall = (float(np.median(gap)), float(np.median(sure))) if len(gap) else (60.0, 2.0)
-    table = np.array([_of(str(n), index, gap, sure, overall) for n in names]).reshape(-1, 2)[codes]
+    overall = np.median(quality, axis=0) if len(quality) else _TYPICAL
+    table = np.array([_of(str(n), index, quality, overall) for n in names]).reshape(-1, 3)[codes]
     need = np.maximum(windows["required_share"].to_numpy(dtype=float), 1e-9)
     reached = np.minimum(windows["covered_share"].to_numpy(dtype=float) / need, 1.2)
     took = np.maximum(windows["needed_s"].to_numpy(dtype=float), 1.0)
-    q = np.log((table[:, 0] + _SPARSE_S) / took)
-    d = table[:, 1]
-    cause = windows["cause"].fillna("").to_numpy(dtype=object)
+    gap, sure, jitter = np.log((table[:, 0] + _SPARSE_S) / took), table[:, 1], np.minimum(table[:, 2], 2.0)
+    fast = (windows["cause"].fillna("") == "too_fast").to_numpy(dtype=float)
+    nothing = (windows["passes"] == 0).to_numpy(dtype=float)
     quiet = np.minimum(windows["silent_s"].to_numpy(dtype=float) / took, 10.0) / 10.0
     columns = (
-        np.ones(len(windows)), reached, np.maximum(reached - 0.7, 0), np.maximum(reached - 0.95, 0), q, d, q * reached, d * reached, q * d,
-        q * q, windows["probability"].to_numpy(dtype=float), cause == "too_fast", windows["passes"].to_numpy() == 0, quiet,
+        np.ones(len(windows)), reached, np.maximum(reached - 0.7, 0), np.maximum(reached - 0.95, 0), gap, sure, gap * reached,
+        sure * reached, gap * sure, gap**2, windows["probability"].to_numpy(dtype=float), fast, nothing, quiet,
+        fast * sure, fast * gap, nothing * gap,
+        nothing * sure, quiet * reached, np.minimum(quiet * 10, 1.0), sure**2, gap**3, gap**2 * reached, sure**2 * reached,
+        np.minimum(reached, 0.3), jitter, jitter * reached, jitter * fast, jitter * nothing,
     )  # fmt: skip
-    return np.stack([np.asarray(c, dtype=np.float64) for c in columns], axis=1)
+    return np.stack(columns, axis=1)
 
 
 def _of(
-    who: str, index: Mapping[str, int], gap: Floats, sure: Floats, overall: tuple[float, float]
-) -> tuple[float, float]:
+    who: str, index: Mapping[str, int], quality: npt.NDArray[np.float64], overall: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
     """Quality of the data of those who answer: the best of them; that of everybody where nobody is rostered."""
     rows = [index[p] for p in who.split(";") if p in index]
-    return (float(gap[rows].min()), float(sure[rows].max())) if rows else overall
+    return _best(quality[rows]) if rows else overall
 
 
 # --- use ---

@@ -56,6 +56,7 @@ class _Ground:
         done: rows (grid, completed, started).
         open_mm: int64 (G,), length of the unfinished round.
         never: rows (segment, from_mm, to_mm on the segment).
+        possible: int64 (G,), rounds completed if inferred passes counted too.
     """
 
     grid: I8
@@ -64,6 +65,7 @@ class _Ground:
     done: I8
     open_mm: I8
     never: I8
+    possible: I8
 
 
 def whole_day(sections: int, crew: Crew) -> WindowSets:
@@ -188,14 +190,18 @@ def _ground(
         "end_ms": time.end_ms,
         "devices": len(passes.devices),
     }
-    cell, t, run = coverage.cell_events(strokes, use, windows, cells, **given)  # type: ignore[arg-type]  # by name
-    group = of[cells.segment[cell]]
-    if len(group) and group.min() < 0:
-        cell, t, run, group = (x[group >= 0] for x in (cell, t, run, group))
     target = required_mm(patrollable, np.full(len(grids), standard.measure.round_share.value))
-    done, open_mm = coverage.rounds(
-        *coverage.sort_events(group, run, t, cell), weight_mm=cells.length_mm, target_mm=target
-    )
+
+    def completed(ok: npt.NDArray[np.bool_]) -> tuple[I8, I8]:
+        cell, t, run = coverage.cell_events(strokes, ok, windows, cells, **given)  # type: ignore[arg-type]  # by name
+        group = of[cells.segment[cell]]
+        if len(group) and group.min() < 0:
+            cell, t, run, group = (x[group >= 0] for x in (cell, t, run, group))
+        return coverage.rounds(*coverage.sort_events(group, run, t, cell), weight_mm=cells.length_mm, target_mm=target)
+
+    done, open_mm = completed(use)
+    slow = ((strokes.flags & SLOW) > 0) & patrol[passes.segment_ix]
+    possible = done if np.array_equal(slow, use) else completed(slow)[0]
     pieces = coverage.entitled_pieces(strokes, windows, **given)  # type: ignore[arg-type]  # by name
     kept = use[pieces.stroke]
     asked = np.flatnonzero(of >= 0)
@@ -206,14 +212,22 @@ def _ground(
         at_group=network.seg_section[asked].astype(np.int64), at_lo_mm=lo, at_hi_mm=hi,
     )  # fmt: skip
     never[:, 0] = asked[never[:, 0]]
-    return _Ground(of, length, patrollable, done, open_mm, _on_segment(network, never))
+    return _Ground(
+        of,
+        length,
+        patrollable,
+        done,
+        open_mm,
+        _on_segment(network, never),
+        np.bincount(possible[:, 0], minlength=len(grids)),
+    )
 
 
 def _no_ground(network: Network) -> _Ground:
     """The ground of no grid at all."""
     none, rows = np.zeros(0, dtype=np.int64), np.zeros((0, 3), dtype=np.int64)
     size = len(network.segments)
-    return _Ground(np.full(size, -1), network.graph.seg_length_mm.astype(np.int64), none, rows, none, rows)
+    return _Ground(np.full(size, -1), network.graph.seg_length_mm.astype(np.int64), none, rows, none, rows, none)
 
 
 def _on_segment(network: Network, rows: I8) -> I8:
@@ -257,6 +271,7 @@ def _grid_days(
     cause = np.where(completed > 0, "partial", "not_passed").astype(object)
     for mask, result, why in (
         (answer.duty_ms == 0, "missed", "no_rostered"),
+        (ground.possible >= required, "unknown", "inferred"),
         (silent, "unknown", "silent"),
         (np.full(len(ids), crew.blind), "unknown", "no_data"),
         (excused | (ground.patrollable == 0), "excused", "exception"),

@@ -1,5 +1,7 @@
 """Calibration: isotonic regression counted by hand, and which calls are doubted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,10 +47,18 @@ def table(p):
 
 
 def test_interval_and_doubt_of_a_device_counted_by_hand():
-    # first pass's last fix 35 s, second's first fix 25 s: 10 s between; confidence 0.99 has two nines
-    gap, sure = device_quality(passes())
-    assert gap.tolist() == [10.0]
-    assert sure[0] == pytest.approx(2.0, abs=1e-4)
+    # first pass's last fix 35 s, second's first fix 25 s: 10 s between; confidence 0.99 has two nines; all at one speed
+    gap, sure, jitter = device_quality(passes())[0]
+    assert gap == 10.0
+    assert sure == pytest.approx(2.0, abs=1e-4)
+    assert jitter == pytest.approx(0.0, abs=1e-4)
+
+
+def test_jitter_of_a_device_counted_by_hand():
+    # 40, 100 and 10 m in 30 s each. The minutes about the three: 0-60 s and 140 m, 15-75 s and 20 + 100 + 5 m, 30-90 s and 110 m; half
+    # of each is what 30 s would give: 70, 62.5 and 55 m. The ways depart from it by 30, 37.5 and 45 m: 112.5 of 150.
+    uneven = replace(passes(), to_mm=np.array([40_000, 100_000, 10_000], np.int32))
+    assert device_quality(uneven)[0, 2] == pytest.approx(112.5 / 150, abs=1e-4)
 
 
 @pytest.mark.parametrize(
