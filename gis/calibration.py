@@ -34,6 +34,8 @@ FEATURES = (
 CALLS = ("covered", "missed", "unknown")
 _SPARSE_S, _RIDGE, _JITTER_MS = 5.0, 1.0, 60_000
 
+_DIGITS = 9  # a sum of products differs in its last bit with the number of rows; a window must not know how many others there are
+
 
 @dataclass(frozen=True, slots=True)
 class CallModel:
@@ -170,7 +172,7 @@ def calibrate(windows: pd.DataFrame, passes: Passes, crew: Crew, table: Calibrat
     p = windows["probability"].to_numpy(dtype=float).copy()
     for name, model in table.models.items():
         mine = call == name
-        p[mine] = model.probability(x[mine])
+        p[mine] = np.round(model.probability(x[mine]), _DIGITS)
     out["probability"] = p
     nobody = (windows["cause"] == "no_rostered").to_numpy(dtype=bool)  # no data would have helped: charged to the unit
     doubted = ((call == "missed") & (p > table.doubt_missed) & ~nobody) | (
