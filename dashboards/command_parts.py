@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from dash import dcc, html
 
+from dashboards.desk_command import QUIET, QUIET_CODE
 from dashboards.geometry import encode
 from dashboards.manager_parts import explain_address
 from dashboards.maps import RampStop, class_style, layer, ramp_style, symbology_style
@@ -45,7 +46,9 @@ FOLLOW = """function(data) {
       const row = e.target.closest("[data-fit]");
       if (!row) return;
       const [layer, id, ...bounds] = row.dataset.fit.split("|");
-      window.dash_clientside.set_props("command-map", {fit: {bounds: bounds.map(Number), max_zoom: 16}, selected: {layer, id}});
+      const [w, s, e_, n] = bounds.map(Number);
+      window.dash_clientside.set_props("command-map", {fit: {bounds: [w, s, e_, n], max_zoom: 16}, selected: {layer, id},
+        click: {layer, id, title: row.textContent, lon: (w + e_) / 2, lat: (s + n) / 2, n: Date.now()}});
     });
   }
   if (!data || data.minute === undefined) return none;
@@ -205,11 +208,9 @@ def map_layers(view: View, day: date) -> list[dict[str, Any]]:
     hot = {
         **hot,
         "missing": CLEAR,
-        "classes": [
-            c
-            for c in hot["classes"]
-            if c["colour"] not in {LAYERS["hotspots"].colors()[k] for k in ("none", "too_few")}
-        ],
+        "missing_dark": CLEAR,
+        "classes": [c for c in hot["classes"] if c["colour"] not in {LAYERS["hotspots"].colors()[k] for k in QUIET}]
+        + [{"code": QUIET_CODE, "colour": CLEAR, "label": t("command.not_hot")}],
     }
     person = [
         {"code": 0, "colour": "#009e73", "label": t("command.person_heard")},

@@ -41,7 +41,8 @@ LIVE_BACK_MS = 7_200_000  # a live desk reads the fixes of the last two hours, n
 STEP_MS = 600_000  # what is older than ten to twenty minutes is read anew every ten
 HOTSPOT_STEP_MS = 300_000  # hotspots of a moving span are counted anew every five minutes
 LISTED = 30
-QUIET = ("none", "too_few")  # cells that say nothing are not drawn
+QUIET = ("none", "too_few")  # cells that say nothing are not coloured
+QUIET_CODE = 250
 SIGNIFICANT = ("hot_99", "hot_95")
 
 
@@ -371,7 +372,7 @@ def _hot(view: View, d: Day, day: date, lo: int, hi: int) -> Hot:
     payload = encode(table.geometry.to_crs(4326).to_numpy(), table["cell_id"].astype(str).tolist())
     labels = table["hotspot"].to_numpy(object)
     kinds, kind = np.unique(labels.astype(str), return_inverse=True)
-    codes = np.where(np.isin(kinds, QUIET), -1, symbology_codes(LAYERS["hotspots"], kinds.tolist()))[kind]
+    codes = np.where(np.isin(kinds, QUIET), QUIET_CODE, symbology_codes(LAYERS["hotspots"], kinds.tolist()))[kind]
     return Hot(
         int(np.isin(labels, SIGNIFICANT).sum()),
         [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import dash
 import numpy as np
+import pandas as pd
 from dash import Input, Output, State, dcc, html
 
 from dashboards.auth.principal import forbidden
@@ -196,14 +197,35 @@ def layout(view: View) -> Component:
     ], className="stack command-page")  # fmt: skip
 
 
+def _section(view: View, d: Day, day: date, key: str, *, of_segment: bool) -> int:
+    """Row of a section, named by its id or by that of one of its segments; -1: not one of this visitor's."""
+    if not of_segment:
+        return int(pd.Index(d.sections["section_id"]).get_indexer(pd.Index([key]))[0])
+    at = np.flatnonzero((view.data.read("segments", day)["segment_id"] == key).to_numpy())
+    return int(d.section_of_segment[at[0]]) if len(at) else -1
+
+
+def _grid_detail(view: View, d: Day, key: str, now: int) -> Component | None:
+    """A work grid's rounds up to the moment shown, each with its time."""
+    row = int(pd.Index(d.grids["grid_id"]).get_indexer(pd.Index([key]))[0])
+    if row < 0:
+        return None
+    ends = np.sort(d.round_ms[(d.round_grid == row) & (d.round_ms <= now)])
+    t, need = view.t, int(d.grids["required"].iloc[row])
+    facts = {
+        t("command.rounds_short"): f"{len(ends)} / {need}",
+        t("command.completed_at"): "、".join(f"{view.local(int(ms)):%H:%M}" for ms in ends) or t("command.never"),
+    }
+    listed = html.Dl([x for k, v in facts.items() for x in (html.Dt(k), html.Dd(v))], className="facts")
+    return html.Div([html.H3(str(d.grids["name"].iloc[row])), listed], className="stack")
+
+
 def detail_of(view: View, click: Mapping[str, Any], now: int, day: date, *, live: bool) -> Component | None:
     """What stands behind something that was clicked on the map, at the moment shown."""
     d, key = day_of(view, day), str(click.get("id", ""))
     t = view.t
-    if click.get("layer") == "roads":
-        segments = view.data.read("segments", day)["segment_id"]
-        at = np.flatnonzero((segments == key).to_numpy())
-        k = int(d.section_of_segment[at[0]]) if len(at) else -1
+    if click.get("layer") in {"roads", "sections"}:
+        k = _section(view, d, day, key, of_segment=click["layer"] == "roads")
         if k < 0:
             return None
         left, last = time_left(d.asked, now)[0][k], int(last_completed(d.asked, now)[k])
@@ -229,6 +251,8 @@ def detail_of(view: View, click: Mapping[str, Any], now: int, day: date, *, live
             ],
             className="stack",
         )
+    if click.get("layer") == "grids":
+        return _grid_detail(view, d, key, now)
     title = click.get("title")
     return html.H3(str(title)) if title else None
 
