@@ -526,6 +526,9 @@ def _demo_accounts(store: Store) -> list[tuple[str, str, str, str]]:
 
 def main() -> None:
     """Run the command line; every fault that a user can mend is printed without a traceback."""
+    from etl.kernels import drop_stale_kernels
+
+    drop_stale_kernels()
     try:
         app(standalone_mode=True)
     except XunchaError as error:

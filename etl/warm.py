@@ -10,6 +10,7 @@ import pandas as pd
 from shapely.geometry import LineString, box
 
 from etl.evaluate import Ground, evaluate
+from etl.kernels import drop_stale_kernels
 from gis.model import Mode
 from gis.network import build_network
 from layers.standard_files import load_standard
@@ -38,6 +39,7 @@ def lattice() -> gpd.GeoDataFrame:
 
 def main() -> None:
     """One tiny simulated day on foot and in vehicles."""
+    drop_stale_kernels()
     standard = load_standard("xiangshan-2019")
     network = build_network(lattice(), metric_crs="EPSG:4550", rule_of_class=standard.rule_of_class())
     extent = box(WEST - STEP, SOUTH - STEP, WEST + SIDE * STEP, SOUTH + SIDE * STEP)

@@ -18,6 +18,7 @@ import hypothesis
 import psycopg
 import pytest
 
+from etl.kernels import drop_stale_kernels
 from layers.store import open_store
 
 # No timing in a test: a busy machine must not fail it.
@@ -26,6 +27,12 @@ hypothesis.settings.load_profile("untimed")
 
 REQUIRE_ALL = os.environ.get("XUNCHA_REQUIRE_ALL") == "1"
 _numbers = itertools.count()
+
+
+def pytest_configure(config):
+    """Kernels are those of the sources that are tested; the workers leave this to the one who starts them."""
+    if not hasattr(config, "workerinput"):
+        drop_stale_kernels()
 
 
 def _absent(reason):
