@@ -430,7 +430,9 @@ def stamp(ms: npt.NDArray[np.int64] | npt.NDArray[np.float64], missing: int | No
 
 
 # --- a day per section and per segment ---
-def _section_days(network: Network, standard: Standard, plan: RoadPlan, windows: pd.DataFrame, gap: _Gaps) -> pd.DataFrame:
+def _section_days(
+    network: Network, standard: Standard, plan: RoadPlan, windows: pd.DataFrame, gap: _Gaps
+) -> pd.DataFrame:
     asked = np.flatnonzero(np.array(plan.set_of, dtype=np.int64) >= 0)
     back = np.full(len(plan.set_of), -1, dtype=np.int64)
     back[asked] = np.arange(len(asked))
@@ -472,7 +474,13 @@ def outcome_codes(outcome: pd.Series[str]) -> I8:
 
 
 def _segment_days(
-    network: Network, plan: RoadPlan, strokes: Strokes, pieces: Pieces, windows: pd.DataFrame, gap: _Gaps, passes: Passes
+    network: Network,
+    plan: RoadPlan,
+    strokes: Strokes,
+    pieces: Pieces,
+    windows: pd.DataFrame,
+    gap: _Gaps,
+    passes: Passes,
 ) -> pd.DataFrame:
     """See the contract; `outcome` is that of the section's windows: the same one, or *partly*."""
     size = len(network.segments)
