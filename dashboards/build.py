@@ -84,7 +84,7 @@ def build(*, force: bool = False) -> bool:
     """
     stamp = ROOM / "static" / "fingerprint"
     stamp.parent.mkdir(exist_ok=True)
-    with (stamp.parent / ".lock").open("w") as lock:
+    with (FRONTEND / ".build.lock").open("w") as lock:  # not in static/: what is there is packed
         fcntl.flock(lock, fcntl.LOCK_EX)  # one builder at a time: tests and a server may begin together
         wanted = fingerprint()
         if not force and stamp.exists() and stamp.read_text("utf-8") == wanted:
