@@ -16,11 +16,11 @@ import shapely
 
 from dashboards.geometry import encode
 from dashboards.maps import full_codes, full_values, replace, symbology_codes
+from dashboards.stored_passes import as_passes, modes_of
 from gis.calendar import day_bounds
 from gis.crew import build_crew
 from gis.hotspots import HotspotSettings, hotspot_table, make_cells
 from gis.live import Asked, asked_of, last_completed, time_left
-from gis.model import Mode, Passes
 from layers.symbology import LAYERS
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     F8 = npt.NDArray[np.float64]
 
 ROSTER = ("persons", "devices", "assignments", "responsibilities", "exceptions")
-MODES = {"foot": Mode.FOOT, "ebike": Mode.EBIKE, "vehicle": Mode.VEHICLE}
 SPANS = {"hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
 LIVE_BACK_MS = 7_200_000  # a live desk reads the fixes of the last two hours, not those of the day
 STEP_MS = 600_000  # what is older than ten to twenty minutes is read anew every ten
@@ -121,22 +120,6 @@ def millis(times: pd.Series) -> I8:
     return stamps
 
 
-def passes_of(table: Any, segment_ids: pd.Series, modes: dict[str, str]) -> Passes:
-    """Stored passes with their segments numbered as in a network."""
-    frame = table.to_pandas()
-    row = pd.Index(segment_ids).get_indexer(pd.Index(frame["segment_id"]))
-    devices = tuple(sorted(set(frame["device_id"])))
-    arrays = {
-        c: frame[c].to_numpy()
-        for c in ("from_mm", "to_mm", "enter_ms", "leave_ms", "track_ix", "first_fix_ms", "last_fix_ms", "seen")
-    }
-    return Passes(
-        segment_ix=row.astype(np.int32), device_ix=pd.Index(devices).get_indexer(pd.Index(frame["device_id"])).astype(np.int32),
-        confidence=frame["confidence"].to_numpy(np.float32), devices=devices,
-        mode=np.array([MODES.get(modes.get(d, "foot"), Mode.FOOT) for d in devices], dtype=np.int8), **arrays,
-    )  # fmt: skip
-
-
 def stored_network(segments: pd.DataFrame, sections: pd.DataFrame) -> Any:
     """As much of a network as completions need: lengths and measures as stored, no topology (which costs seconds)."""
     return SimpleNamespace(
@@ -163,10 +146,9 @@ def _prepare(view: View, day: date) -> Day:
     network = stored_network(segments, sections)
     tables: dict[str, Any] = {t: data.read(t, day) for t in ROSTER}
     crew = build_crew(day, view.zone, view.standard, **tables)
-    modes = dict(zip(tables["devices"]["device_id"], tables["devices"]["mode"], strict=True))
-    carried = tables["assignments"].dropna(subset=["mode"])  # what a device is carried on goes before what it is
-    modes |= {d: m for d, m in zip(carried["device_id"], carried["mode"], strict=True) if m in MODES}
-    passes = passes_of(data.passes(day, purpose="command", logged=False), segments["segment_id"], modes)
+    stored = data.passes(day, purpose="command", logged=False)
+    own = pd.Index(segments["segment_id"]).get_indexer(pd.Index(stored["segment_id"].to_pandas()))
+    passes = as_passes(stored, own.astype(np.int32), *modes_of(view, day))
     cases = gpd.GeoDataFrame(data.read("cases", day))
     cases = cases[cases["opened"].notna()].sort_values(["opened", "case_id"], kind="stable").reset_index(drop=True)
     places = np.where(cases["located"].to_numpy(bool)[:, None], _lonlat(cases), np.nan)

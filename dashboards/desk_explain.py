@@ -30,7 +30,8 @@ def pass_rows(passes: pa.Table, duty: pd.DataFrame | None, names: dict[str, str]
     """Passes as people read them, by time.
 
     Args:
-        passes: of `ScopedStore.passes` (device_id only for roles that see tracks).
+        passes: of `ScopedStore.passes` (device_id only for roles that see tracks), with moved_mm and took_ms where they were judged by more
+            than themselves (`ScopedStore.paces`).
         duty: who carried which device on duty; None for roles that may not know.
         names: person id -> name.
 
@@ -40,8 +41,10 @@ def pass_rows(passes: pa.Table, duty: pd.DataFrame | None, names: dict[str, str]
     frame: pd.DataFrame = passes.to_pandas()
     out = frame[["segment_id", "enter_ms", "leave_ms", "seen", "confidence", "from_mm", "to_mm"]].copy()
     out["from_m"], out["to_m"] = frame["from_mm"] / MM_PER_M, frame["to_mm"] / MM_PER_M
-    seconds = (frame["leave_ms"] - frame["enter_ms"]) / 1000
-    metres = (out["to_m"] - out["from_m"]).abs()
+    judged = frame if "moved_mm" in frame else frame.assign(
+        moved_mm=(frame["to_mm"] - frame["from_mm"]).abs(), took_ms=frame["leave_ms"] - frame["enter_ms"]
+    )  # fmt: skip
+    seconds, metres = judged["took_ms"] / 1000, judged["moved_mm"] / MM_PER_M
     out["speed_kmh"] = np.where(seconds > 0, metres / seconds.where(seconds > 0, 1.0) * 3.6, np.nan)
     if duty is not None and "device_id" in frame:
         out["device_id"] = frame["device_id"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import shapely
 from dash import html
 
@@ -17,6 +18,7 @@ from dashboards.maps import class_style, full_codes, layer, map_view, plain_styl
 from dashboards.scoped_source import run_data
 from dashboards.sentences import missing_words
 from dashboards.shell import card
+from dashboards.stored_passes import modes_of
 from layers.symbology import outcome_color, word
 
 if TYPE_CHECKING:
@@ -153,6 +155,8 @@ def passes_part(
     if "segment_id" not in table.column_names or not table.num_rows:
         return pd.DataFrame(), card(t("explain.passes"), html.P(t("explain.passes_none"), className="note"))
     duty = view.data.duty(day) if sees else None
+    if sees:
+        table = _paced(view, day, table)
     rows = pass_rows(table, duty, person_names(view, day) if sees else {})
     if sees:
         rows["why"] = _why(view, day, rows, segments)
@@ -179,14 +183,25 @@ def passes_part(
     return rows, card(t("explain.passes"), scroll, *below, note=note)
 
 
+def _paced(view: View, day: date, table: pa.Table) -> pa.Table:
+    """Passes with the way and time that the audit judged their speed by."""
+    devices = sorted(set(table["device_id"].to_pylist()))
+    paces = view.data.paces(day, devices, over_ms=round(view.standard.measure.pace_s.value * 1000))
+    key = ["device_id", "track_ix", "segment_ix", "enter_ms", "from_mm"]
+    return pa.Table.from_pandas(
+        table.to_pandas().merge(paces.drop_duplicates(key), on=key, how="left"), preserve_index=False
+    )
+
+
 def _why(view: View, day: date, rows: pd.DataFrame, segments: pd.DataFrame) -> list[str]:
     rule: Any = view.standard.rules.get(_text(segments["rule_id"].iloc[0]))
-    persons, devices = view.data.read("persons", day), view.data.read("devices", day)
+    persons = view.data.read("persons", day)
+    modes, default = modes_of(view, day)
     speeds = view.standard.measure.patrol_speed_kmh.value
     return why_not(
         rows,
         role_of=dict(zip(persons["person_id"].astype(str), persons["role"].astype(str), strict=True)),
-        mode_of=dict(zip(devices["device_id"].astype(str), devices["mode"].astype(str), strict=True)),
+        mode_of={str(d): modes.get(str(d), default).name.lower() for d in rows["device_id"].unique()},
         roles=getattr(rule, "roles", ()),
         limit_kmh={m: float(getattr(speeds, m)) for m in ("foot", "ebike", "vehicle")},
     )

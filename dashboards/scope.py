@@ -17,6 +17,9 @@ import pyarrow.compute as pc
 
 from dashboards.auth.principal import forbidden
 from dashboards.scope_rules import ScopeKeys, scope_keys, visible
+from dashboards.stored_passes import as_passes
+from gis.model import Mode
+from gis.pace import pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -193,6 +196,27 @@ class ScopedStore:
             self.log("passes", day=day, purpose=purpose, devices=sorted(set(table["device_id"].to_pylist()))[:200])
         return table
 
+    def paces(self, day: date, devices: Sequence[str], *, over_ms: int) -> pd.DataFrame:
+        """The way and time by which each pass of some devices was judged (gis.pace), also where the way leaves the scope.
+
+        Returns:
+            device_id, track_ix, segment_ix, enter_ms, from_mm; and moved_mm, took_ms.
+
+        Raises:
+            ForbiddenError: the role does not see individual tracks.
+        """
+        if not self.principal.sees_tracks:
+            raise forbidden(zh="您的角色不能查看个人轨迹", en="your role may not see individual tracks")
+        key = ["device_id", "track_ix", "segment_ix", "enter_ms", "from_mm"]
+        run = self.run(day)
+        if run is None:
+            return pd.DataFrame(columns=[*key, "moved_mm", "took_ms"])
+        table = self._store.passes(run.run_id, device_ids=sorted(devices))
+        segments = table["segment_ix"].to_numpy()
+        moved, took = pace(as_passes(table, segments, {}, Mode.FOOT), over_ms=over_ms)  # a way has no mode
+        out: pd.DataFrame = table.select(key).to_pandas().assign(moved_mm=moved, took_ms=took)
+        return out
+
     def tracks(
         self,
         day: date,
@@ -223,10 +247,6 @@ class ScopedStore:
         if logged:
             self.log("tracks", day=day, purpose=purpose, persons=sorted(set(duty["person_id"])), devices=devices)
         return on_duty(table, duty)
-
-    def positions_between(self, day: date, from_ms: int, to_ms: int, *, purpose: str) -> pd.DataFrame:
-        """Positions on duty within a span of time, of everyone in scope (the command desk's last fixes)."""
-        return self.tracks(day, from_ms=from_ms, to_ms=to_ms, purpose=purpose)
 
     def duty(self, day: date) -> pd.DataFrame:
         """Who was on duty when, with which device: person_id, device_id, from_ms, to_ms (UTC, half open)."""

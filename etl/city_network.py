@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import geopandas as gpd
 
 from etl.evaluate import Ground
-from etl.inputs import MODES, DayTables, match_settings, standard_of
+from etl.inputs import DayTables, match_settings, standard_of
 from etl.load import load_city
 from etl.match import match_file, profile_of, sparse_preference
 from etl.network_stage import RESTS_ON, network_for
 from gis.errors import Fault, SettingsError
+from gis.model import MODES
 from layers.store import open_store
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import pyproj
 from gis.crs import metric_crs_of
 from gis.errors import Fault, ImpossibleError, SettingsError
 from gis.matching import MatchSettings
-from gis.model import Mode
 from gis.network import NetworkSettings
 from layers.contracts import TABLES
 from layers.standard_files import load_standard
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from layers.store.base import Store
 
 INPUT_TABLES = tuple(t.name for t in TABLES.values() if t.kind == "input")
-MODES = {"foot": Mode.FOOT, "ebike": Mode.EBIKE, "vehicle": Mode.VEHICLE}
 S = TypeVar("S")
 
 
@@ -118,12 +116,3 @@ def match_settings(city: City) -> MatchSettings:
 def network_settings(city: City) -> NetworkSettings:
     """Settings of the network step."""
     return settings_of(NetworkSettings, city.network, "network")
-
-
-def device_modes(tables: DayTables) -> dict[str, Mode]:
-    """How each known device moves; the rest move as the city file says of unassigned ones."""
-    devices = tables["devices"]
-    modes = {d: MODES[m] for d, m in zip(devices["device_id"], devices["mode"], strict=True)}
-    carried = tables["assignments"].dropna(subset=["mode"])
-    modes.update({d: MODES[m] for d, m in zip(carried["device_id"], carried["mode"], strict=True) if m in MODES})
-    return modes

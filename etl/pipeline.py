@@ -16,17 +16,17 @@ import pandas as pd
 from etl.base import silent
 from etl.code_version import code_version
 from etl.exception_targets import resolve_exceptions
-from etl.inputs import MODES, DayTables, device_modes, metric_crs, network_settings, standard_of
+from etl.inputs import DayTables, metric_crs, network_settings, standard_of
 from etl.match_stage import Matched, Shard, match_day, passes_table, shards_for
 from etl.network_stage import DERIVED, Networks
 from etl.remote_sensing import remote_sensing
 from gis.audit import DayInputs, audit_day, crew_of
 from gis.calendar import days_needed
 from gis.case_counts import cases_by_area
-from gis.crew import with_fixes
+from gis.crew import device_modes, with_fixes
 from gis.errors import Fault, ImpossibleError
 from gis.hotspots import case_hotspots
-from gis.model import EXCLUDED
+from gis.model import EXCLUDED, MODES
 from gis.network.responsible import resolve_responsibilities
 from gis.surface import density_surface
 from layers.contracts import TABLES
@@ -220,7 +220,7 @@ def _with_roads(work: Work, tables: DayTables, network: Network) -> tuple[dict[s
 def _matched(work: Work, tables: DayTables, network: Network, *, device_ids: tuple[str, ...] | None) -> Matched:
     count = work.store.positions.count(tables.day) if tables.day in set(work.store.positions.days()) else 0
     parts = work.shards or (1 if device_ids is not None else shards_for(count))
-    modes, default = device_modes(tables), MODES[work.city.counting.unassigned_mode]
+    modes, default = device_modes(tables["devices"], tables["assignments"]), MODES[work.city.counting.unassigned_mode]
     shards = [
         Shard(tables.day, i, parts, device_ids, modes, default, arrived_before_ms=work.arrived_before_ms)
         for i in range(parts)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gis.calendar import Interval, day_bounds, duty_intervals, intersect, subtract, total_ms, union
-from gis.model import Mode
+from gis.model import MODES, Mode
 from gis.silence import Heard, Silence, device_spans, heard_spans, silences_of
 
 if TYPE_CHECKING:
@@ -208,6 +208,18 @@ def _people(
             tuple(subtract(spans[0], away)), tuple(subtract(spans[1], away)), tuple(spans[1]), tuple(leave),
         )  # fmt: skip
     return tuple(out[k] for k in sorted(out))
+
+
+def device_modes(devices: pd.DataFrame, assignments: pd.DataFrame) -> dict[str, Mode]:
+    """How each device of the roster moves: what it is carried on goes before what it is.
+
+    Args:
+        devices: table `devices` (device_id, mode).
+        assignments: table `assignments` (device_id, mode or missing).
+    """
+    modes = {d: MODES[m] for d, m in zip(devices["device_id"], devices["mode"], strict=True)}
+    carried = assignments.dropna(subset=["mode"])
+    return modes | {d: MODES[m] for d, m in zip(carried["device_id"], carried["mode"], strict=True) if m in MODES}
 
 
 def mode_of(text: str, default: int = int(Mode.FOOT)) -> int:

@@ -12,8 +12,8 @@ import numpy as np
 
 from gis import coverage
 from gis.coverage import COUNTS, SLOW, WindowSets
+from gis.evidence import evidence_of
 from gis.frequency import plan_roads, required_mm
-from gis.strokes import network_cells, primary_segments, strokes_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -58,7 +58,8 @@ def asked_of(network: Network, passes: Passes, crew: Crew, standard: Standard, d
         ImpossibleError: the calendar does not know the day.
     """
     plan = plan_roads(network, passes, crew, standard, day, zone)
-    strokes, cells = strokes_of(network, passes, standard), network_cells(network, standard)
+    evidence = evidence_of(network, passes, standard)
+    strokes, cells = evidence.strokes, evidence.cells
     sets = WindowSets(
         np.array(plan.set_of, dtype=np.int32), *(getattr(plan.arrays, n) for n in WindowSets.__slots__[1:])
     )
@@ -67,7 +68,7 @@ def asked_of(network: Network, passes: Passes, crew: Crew, standard: Standard, d
         ptr=plan.time.ptr, start_ms=plan.time.start_ms, end_ms=plan.time.end_ms, devices=len(passes.devices),
     )  # fmt: skip
     of_cell = np.repeat(np.arange(len(cells.ptr) - 1), np.diff(cells.ptr))
-    weight = np.where(primary_segments(network)[cells.segment], cells.length_mm, 0)
+    weight = np.where(evidence.primary[cells.segment], cells.length_mm, 0)
     total = np.zeros(len(network.sections), dtype=np.int64)
     np.add.at(total, of_cell, weight)
     share = np.full(len(total), standard.measure.full_patrol_share.value)

@@ -19,6 +19,9 @@ class Mode(IntEnum):
     VEHICLE = 2
 
 
+MODES = {mode.name.lower(): mode for mode in Mode}  # as tables and files write them
+
+
 class FixFlag(IntFlag):
     """Why a fix is doubted. Nothing is deleted: matching leaves out what EXCLUDED names, and every flag is counted."""
 

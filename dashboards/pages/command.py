@@ -97,7 +97,7 @@ def _day(view: View, params: Mapping[str, str]) -> date:
 def _headline(view: View, d: Day, day: date, now: int, *, live: bool, replay: bool) -> dict[str, Any]:
     words = view.t("command.replay" if replay else "command.now" if live else "command.stored")
     old = live and now - d.evidence_ms > LATE_MS and now <= d.duty_ms[1] + LATE_MS
-    evidence = view.t("command.evidence", at=f"{view.local(d.evidence_ms):%H:%M}") if day else ""
+    evidence = view.t("command.evidence", at=f"{view.local(d.evidence_ms):%H:%M}")
     return {
         "command-clock": {
             "children": [html.Span(f"{day}"), html.Strong(f"{view.local(now):%H:%M:%S}"), html.Em(words)]
@@ -150,7 +150,7 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
                    titles=[f"{n} {view.local(ms):%H:%M:%S}" for n, ms in zip(names, people["t_ms"], strict=True)]),
         ]},
         props={
-            **_headline(view, d, day, now, live=live, replay=bool(newest.replayed) and live),
+            **_headline(view, d, day, now, live=live, replay=live and newest.replayed == str(day)),
             "command-overdue": {"children": overdue_table(view, d, rows)}, "command-figures": {"children": tiles},
             "command-grids": {"children": grids}, "command-cases": {"children": case_list(view, fresh)},
         },

@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 
 from gis.degrade import Degradation, Observations, degrade, ride_along
-from gis.model import Mode
+from gis.model import MODES
 from gis.simulate import Movement, Patroller, Task, simulate
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from etl.sample.people import Beat, Round, Staff
 
 ZONE = ZoneInfo("Asia/Shanghai")
-MODES = {"foot": Mode.FOOT, "ebike": Mode.EBIKE, "vehicle": Mode.VEHICLE}
 SPEED_MPS = {"foot": 1.3, "ebike": 3.7, "vehicle": 7.0}
 WINDOWS = {
     "hour": (

@@ -146,6 +146,27 @@ def test_passes_say_who_how_fast_and_why_not():
     assert why == ["", "role", "too_fast", "off_duty"]
 
 
+def test_a_pass_is_judged_by_the_way_about_it():
+    pa = pytest.importorskip("pyarrow")
+    # 10 m in 3 s are 12 km/h; the 80 m of the minute about it are 4.8 km/h, at which a walker patrols
+    table = pa.table({
+        "segment_id": ["E0"], "from_mm": [0], "to_mm": [10_000], "enter_ms": [0], "leave_ms": [3000], "device_id": ["d1"], "seen": [True],
+        "confidence": [0.9], "moved_mm": [80_000], "took_ms": [60_000],
+    })  # fmt: skip
+    given = {
+        "role_of": {"P1": "squad_member"},
+        "mode_of": {"d1": "foot"},
+        "roles": ("squad_member",),
+        "limit_kmh": {"foot": 8.0},
+    }
+    rows = pass_rows(table, DUTY, {})
+    assert rows["speed_kmh"].round(6).tolist() == [4.8]
+    assert why_not(rows, **given) == [""]
+    alone = pass_rows(table.drop_columns(["moved_mm", "took_ms"]), DUTY, {})
+    assert alone["speed_kmh"].round(6).tolist() == [12.0]
+    assert why_not(alone, **given) == ["too_fast"]
+
+
 def test_fixes_far_from_the_section_are_left_out():
     fixes = pd.DataFrame({"lon": [121.875, 121.875], "lat": [29.471, 29.48]})  # 110 m and 1.1 km north of S0
     assert near(fixes, small_run.LINES[0])["lat"].tolist() == [29.471]
