@@ -265,6 +265,26 @@ position_days = _ledger(  # PostgreSQL: the partitions of positions
 )
 
 
+live_days = _ledger(  # what a day that is under way shows so far (layers.store.live); never an audit
+    "live_days",
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("serial", BIG, nullable=False),
+    sa.Column("until_ms", BIG, nullable=False),
+    sa.Column("positions", BIG, nullable=False),
+    sa.Column("made_at", UtcTime, nullable=False),
+    sa.Column("editions", JSON, nullable=False),
+    sa.Column("code_version", sa.Text, nullable=False),
+    sa.Column("seconds", JSON, nullable=False),
+)
+
+live_tables = _ledger(
+    "live_tables",
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # Arrow's stream format
+)
+
+
 def _application_ledger(name: str) -> sa.Table:
     return _ledger(
         name,

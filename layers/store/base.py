@@ -74,6 +74,20 @@ class Run:
     seconds: Mapping[str, float] = field(default_factory=dict)  # stage -> seconds; not part of run_id
 
 
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Evidence of a day that is under way, provisional: what its positions so far say. Never an audit, never exported."""
+
+    day: date
+    until_ms: int  # UTC: the newest fix that is in it
+    positions: int  # rows of the day that it rests on
+    editions: Mapping[str, str]  # table -> edition_id, the derived network among them
+    code_version: str
+    seconds: Mapping[str, float] = field(default_factory=dict)  # stage -> seconds
+    made_at: datetime | None = None  # set by the store
+    serial: int | None = None  # set by the store: another number whenever the evidence is replaced
+
+
 class PositionStore(Protocol):
     """Positions by local day. Arrow columns: device_id (string), t_ms, arrived_ms (int64 UTC), lon, lat (float64, WGS 84).
 
@@ -218,6 +232,39 @@ class Store(Protocol):
 
     def difference(self, run_id: str) -> pd.DataFrame:
         """What changed against the run before it (see publish)."""
+        ...
+
+    # --- live evidence (see layers.store.live) ---
+    def put_live(self, live: Live, tables: Mapping[str, pa.Table]) -> Live:
+        """Store a day's live evidence in place of what was there, atomically; returns it with its moment and serial.
+
+        Tables, by name: `passes` (as for publish), `patrols` (section_id, completed_ms: full patrols), `windows` (section_id, starts_ms,
+        ends_ms, person_ids joined by `;`), `rounds` (grid_id, completed_ms).
+        """
+        ...
+
+    def live(self, day: date) -> Live | None:
+        """The live evidence of a day."""
+        ...
+
+    def live_days(self) -> list[date]:
+        """Days that have live evidence, ascending."""
+        ...
+
+    def live_tables(self, day: date, names: Iterable[str]) -> tuple[Live, dict[str, pa.Table]] | None:
+        """A day's live evidence with some of its tables, all of one step."""
+        ...
+
+    def drop_live(self, day: date) -> None:
+        """Remove a day's live evidence."""
+        ...
+
+    def beat(self, state: Mapping[str, Any]) -> None:
+        """Tell how the following of positions stands."""
+        ...
+
+    def last_beat(self) -> dict[str, Any] | None:
+        """What `beat` was told last, with `at_ms`."""
         ...
 
     # --- ledgers of the application (accounts, access log, confirmations) ---

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gis.errors import Fault, InputError
 from layers import models
-from layers.store.runs import Runs
+from layers.store.live import LiveEvidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ def _ledger(name: str) -> sa.Table:
     return models.LEDGERS[name]
 
 
-class Ledgers(Runs):
+class Ledgers(LiveEvidence):
     """Appending to and reading of ledgers."""
 
     def ledger_append(self, ledger: str, row: Mapping[str, Any]) -> None:
