@@ -23,7 +23,6 @@ from layers.store import open_store
 ROOT = Path(__file__).parents[1]
 DAY = date(2026, 3, 18)
 KEPT_DEVICES = 40
-pytestmark = pytest.mark.xdist_group("main_job")  # one worker: the county and its undisturbed store are made once
 
 
 def _thin(path: Path) -> None:

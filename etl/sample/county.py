@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import geopandas as gpd
@@ -66,6 +67,7 @@ def build_county(*, rng: np.random.Generator) -> County:
     return County(b, tuple(stretches), placed, _graph(placed["road_edges"]))
 
 
+@cache
 def shift() -> tuple[float, float]:
     """Easting and northing of the corner in `CRS`."""
     east, north = pyproj.Transformer.from_crs(4326, CRS, always_xy=True).transform(*ORIGIN)
