@@ -323,6 +323,48 @@ def evaluate(
 
 
 @app.command()
+def follow(
+    city_file: CityFile,
+    every: Annotated[float, typer.Option(help="每隔几秒 | seconds between two steps", min=1.0)] = 30.0,
+    load: Annotated[
+        bool, typer.Option("--load", help="同时装入来源的新文件 | load new files of the sources too")
+    ] = False,
+    store: Annotated[str | None, typer.Option(help="另用此库 | another store")] = None,
+) -> None:
+    """持续跟踪当天:指挥台的路况与轮次随定位更新 | keep the command desk's roads and rounds as fresh as the positions."""
+    import signal
+    import threading
+
+    from etl.beside import parent_gone
+    from etl.follow import follow as run_follow
+
+    city = _city(city_file)
+    url, stop = store or city.store_url, threading.Event()
+    with _store(city, url):
+        pass  # prepared, or refused
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def tell(step: Any) -> None:
+        if parent_gone():
+            stop.set()
+        if step.error is not None:
+            typer.echo(step.error.render(_lang()), err=True)
+        elif step.live is not None:
+            until = datetime.fromtimestamp(step.live.until_ms / 1000, city.zone)
+            _say(f"{step.day} 截至 {until:%H:%M:%S},{step.live.positions} 条定位,用时 {step.seconds:.1f} 秒",
+                 f"{step.day} up to {until:%H:%M:%S}, {step.live.positions} positions, took {step.seconds:.1f} s")  # fmt: skip
+
+    run_follow(city, url, stop=stop, every_s=every, load=load, tell=tell)
+
+
+def _follower(city_file: Path, url: str, *, load: bool) -> list[str]:
+    """The command that follows a store."""
+    words = [sys.executable, str(Path(__file__).resolve()), "follow", str(city_file), "--store", url]
+    return [*words, "--load"] if load else words
+
+
+@app.command()
 def serve(
     city_file: CityFile,
     host: Annotated[str, typer.Option(help="监听地址 | address to listen on")] = "127.0.0.1",
@@ -330,12 +372,16 @@ def serve(
     workers: Annotated[int, typer.Option(help="进程数 | processes")] = 1,
     store: Annotated[str | None, typer.Option(help="另用此库(如 replay 的)| another store, such as replay's")] = None,
     https: Annotated[bool, typer.Option(help="前面有 HTTPS:Cookie 标 Secure | behind HTTPS")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="同时持续跟踪当天 | follow the day beside it")] = False,
+    load: Annotated[bool, typer.Option("--load", help="跟踪时装入新文件 | with --follow: load new files")] = False,
 ) -> None:
     """打开四个工作台 | open the four desks."""
     import secrets
+    from contextlib import nullcontext
 
     from dashboards.server import serve as run_server
     from dashboards.settings import DeskSettings
+    from etl.beside import kept_beside
 
     city = _city(city_file)
     url = store or city.store_url
@@ -346,7 +392,16 @@ def serve(
         secret=secret, secure_cookies=https, oidc=_oidc(), metrics_token=os.environ.get("XUNCHA_METRICS_TOKEN", "")
     )
     _say(f"http://{host}:{port}", f"http://{host}:{port}")
-    run_server(city, url, host, port, workers, settings=settings)
+    beside = (
+        kept_beside(
+            _follower(city_file, url, load=load),
+            died=lambda code: _say(f"跟踪进程退出({code}),重新启动", f"the follower ended ({code}), starting it again"),
+        )
+        if follow
+        else nullcontext()
+    )
+    with beside:
+        run_server(city, url, host, port, workers, settings=settings)
 
 
 def _oidc() -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 
 from dashboards.app import create_desk
 from dashboards.auth.principal import Principal, Scope
-from dashboards.desk_command import day_of
+from dashboards.command_day import day_of
 from dashboards.pages.command import command_state
 from dashboards.server import city_settings
 from dashboards.streams import Moment
@@ -43,10 +43,10 @@ def main() -> None:
     desk = create_desk(store, city, city_settings(city))
     view = desk.view_of(Principal("benchmark", "command", Scope.parse(asked.scope)), "zh")
     began = time.perf_counter()
-    d = day_of(view, asked.day)
+    g = day_of(view, asked.day).ground
     prepared = time.perf_counter() - began
     start = day_bounds(asked.day, view.zone)[0]
-    minutes = np.linspace((d.duty_ms[0] - start) / 60_000, (d.duty_ms[1] - start) / 60_000 - 1, asked.ticks)
+    minutes = np.linspace((g.duty_ms[0] - start) / 60_000, (g.duty_ms[1] - start) / 60_000 - 1, asked.ticks)
     last: Moment | None = None
     state_ms, message_ms, cpu_ms, sizes = [], [], [], []
     for minute in minutes.tolist():
@@ -64,7 +64,7 @@ def main() -> None:
         sizes.append(len(text.encode()))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{len(d.sections)} sections, {len(d.section_of_segment)} segments, {len(d.grids)} work grids, {len(d.names)} persons"
+        f"{len(g.sections)} sections, {len(g.section_of_segment)} segments, {len(g.grids)} work grids, {len(g.names)} persons"
     )
     print(f"{platform.machine()}, Python {platform.python_version()}, {asked.ticks} ticks, peak {peak:.0f} MiB")
     print(

@@ -7,6 +7,7 @@ import hashlib
 import json
 import mimetypes
 import re
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
@@ -106,7 +107,10 @@ class Api:
         view = self.desk.view()
         try:
             day = date.fromisoformat(request.query_params.get("day", ""))
-            body = await run_sync(geometry_payload, view, request.path_params["table"], day)
+            table = request.path_params["table"]
+            if view.data.edition_id(table, day) != request.path_params["edition"]:
+                view = replace(view, data=view.data.current())  # a desk of the day under way has what is in force now
+            body = await run_sync(geometry_payload, view, table, day)
         except (ValueError, ImpossibleError):
             return JSONResponse({"error": "not_found"}, status_code=404)
         etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'

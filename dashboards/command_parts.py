@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from dash.development.base_component import Component
 
+    from dashboards.command_day import Day, Ground
     from dashboards.context import View
-    from dashboards.desk_command import Day
 
 MINUTES = 1440
 SPEEDS = (0, 1, 10, 60, 300)
@@ -36,7 +36,7 @@ GRID_CODES = {"none": -1, "behind": 0, "on_pace": 1, "complete": 2}
 GRID_COLOURS = ("#d55e00", "#f0e442", "#0072b2")
 
 # The slider follows play unless somebody holds it; the server's clock is learnt from the stream, so that play is resumed to the second.
-FOLLOW = """function(data) {
+FOLLOW = """function(data, base) {
   const none = window.dash_clientside.no_update;
   if (!window.xunchaCommand) {
     const own = window.xunchaCommand = {shown: null, held: false, ahead: 0};
@@ -53,6 +53,11 @@ FOLLOW = """function(data) {
   }
   if (!data || data.minute === undefined) return none;
   const own = window.xunchaCommand;
+  if (data.live && base && data.day !== base.day) {  // midnight: the desk goes on with the new day
+    if (data.network !== base.network) { window.location.reload(); return none; }
+    window.dash_clientside.set_props("command-base", {data: {...base, day: data.day}});
+    own.shown = null;
+  }
   own.ahead = data.server - Date.now() / 1000;
   const minute = Math.floor(data.minute);
   if (own.held || own.shown === minute) return none;
@@ -101,7 +106,7 @@ def overdue_table(view: View, d: Day, rows: pd.DataFrame) -> Component:
     )
     body = [
         html.Tr([
-            html.Td(_fly("sections", str(d.sections["section_id"].iloc[r["section"]]), d.bounds[r["section"]], r["name"])),
+            html.Td(_fly("sections", str(d.ground.sections["section_id"].iloc[r["section"]]), d.ground.bounds[r["section"]], r["name"])),
             html.Td(html.Span(left_words(r["left_s"]), className=f"badge {'bad' if r['left_s'] <= 0 else 'warn'}"), className="num"),
             html.Td(r["persons"] or "—"), html.Td([r["near"], html.Small(f" {_distance(r['metres'])}")] if r["near"] else "—"),
         ])
@@ -114,22 +119,22 @@ def _distance(metres: float) -> str:
     return f"{metres:.0f} m" if metres < 1000 else f"{metres / 1000:.1f} km"  # noqa: PLR2004 (a kilometre)
 
 
-def pace_of(d: Day, done: npt.NDArray[np.int64], now_ms: int) -> list[str]:
+def pace_of(g: Ground, done: npt.NDArray[np.int64], now_ms: int) -> list[str]:
     """Each grid: complete, on pace or behind what the share of the duty time gone by asks of it; none where nothing is asked."""
-    start, end = d.duty_ms
+    start, end = g.duty_ms
     gone = min(1.0, max(0.0, (now_ms - start) / max(1, end - start)))
     out = []
-    for have, need in zip(done.tolist(), d.grids["required"].tolist(), strict=True):
+    for have, need in zip(done.tolist(), g.grids["required"].tolist(), strict=True):
         out.append(
             "none" if need == 0 else "complete" if have >= need else "on_pace" if have >= int(need * gone) else "behind"
         )
     return out
 
 
-def grid_table(view: View, d: Day, done: npt.NDArray[np.int64], pace: list[str]) -> Component:
+def grid_table(view: View, ground: Ground, done: npt.NDArray[np.int64], pace: list[str]) -> Component:
     """Work grids with rounds done against required, those furthest behind first."""
     asked = [
-        (g, int(n), p) for g, n, p in zip(d.grids.to_dict("records"), done, pace, strict=True) if g["required"] > 0
+        (g, int(n), p) for g, n, p in zip(ground.grids.to_dict("records"), done, pace, strict=True) if g["required"] > 0
     ]
     if not asked:
         return html.P(view.t("command.no_rounds"), className="note")
@@ -263,10 +268,11 @@ def controls(view: View, minute: int, live: bool) -> Component:
 
 
 def road_detail(view: View, d: Day, day: date, section: int, words: dict[str, str]) -> Component:
-    """A road's figures at the moment shown, and the way to its evidence."""
-    section_id = str(d.sections["section_id"].iloc[section])
+    """A road's figures at the moment shown, and the way to its evidence where the day was audited."""
+    sections = d.ground.sections
     facts = [item for k, v in words.items() for item in (html.Dt(k), html.Dd(v))]
-    way = html.A(view.t("command.evidence_link"), href=explain_address(day, section=section_id))
-    return html.Div(
-        [html.H3(d.sections["name"].iloc[section]), html.Dl(facts, className="facts"), way], className="stack"
-    )
+    parts: list[Component] = [html.H3(sections["name"].iloc[section]), html.Dl(facts, className="facts")]
+    if view.data.run(day) is not None:
+        where = explain_address(day, section=str(sections["section_id"].iloc[section]))
+        parts.append(html.A(view.t("command.evidence_link"), href=where))
+    return html.Div(parts, className="stack")

@@ -15,19 +15,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dashboards.auth.principal import forbidden
+from dashboards.auth.principal import Principal, Scope, forbidden
+from dashboards.scope_live import LiveReading
 from dashboards.scope_rules import ScopeKeys, scope_keys, visible
 from dashboards.stored_passes import as_passes
 from gis.model import Mode
 from gis.pace import pace
+from layers.contracts import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
     from datetime import date
 
-    from dashboards.auth.principal import Principal
     from dashboards.cache import Cache
-    from layers.store.base import Edition, Manifest, Run, Store
+    from layers.store.base import Edition, Live, Manifest, Run, Store
 
 T = TypeVar("T")
 
@@ -55,14 +56,19 @@ class NewestLoad:
     reached_ms: int = 0
 
 
-class ScopedStore:
+class ScopedStore(LiveReading):
     """The store as one principal sees it. Frames are shared: copy before changing one."""
 
     def __init__(self, store: Store, principal: Principal, cache: Cache, duty: Duty) -> None:
         self._store = store
         self._cache = cache
         self._duty = duty
+        self._pinned = True
         self.principal = principal
+
+    def _whole_county(self) -> ScopedStore:
+        whole = Principal(self.principal.name, "command", Scope("county"))
+        return ScopedStore(self._store, whole, self._cache, self._duty)
 
     # --- days, editions, runs ---
     def days(self) -> list[date]:
@@ -80,12 +86,26 @@ class ScopedStore:
         return self._store.runs(day)
 
     def edition_id(self, table: str, day: date) -> str | None:
-        """The edition that the day's run used, or the one in force."""
-        run = self.run(day)
-        if run and table in run.editions:
-            return run.editions[table]
-        edition = self._cache.brief(("edition", table, day), lambda: self._store.edition_at(table, day))
-        return edition.edition_id if edition else None
+        """The edition that the day's run used, or the one in force (`current`: always that; what is derived, as the evidence has it)."""
+        derived = table in TABLES and TABLES[table].kind == "derived"
+        held: Run | Live | None = self.run(day) if self._pinned else None
+        if held is None and derived:
+            held = self.evidence(day)
+        if held and table in held.editions:
+            return held.editions[table]
+        return self._in_force(day).get(table)
+
+    def _in_force(self, day: date) -> dict[str, str]:
+        """Table → the edition in force on a day (as `Store.edition_at` says), all in one look."""
+
+        def look() -> dict[str, str]:
+            found: dict[str, Edition] = {}
+            for e in self._store.editions():
+                if e.valid_from <= day and (e.table not in found or e.valid_from >= found[e.table].valid_from):
+                    found[e.table] = e
+            return {t: e.edition_id for t, e in found.items()}
+
+        return self._cache.brief(("in force", day), look)
 
     def basis(self, days: Sequence[date]) -> Hashable:
         """Changes whenever a table of these days does: for keys of what is derived from several of them (`remember`)."""
@@ -177,7 +197,7 @@ class ScopedStore:
     ) -> pa.Table:
         """Passes of a run on segments of the scope, with column segment_id; device_id only for roles that see tracks.
 
-        `segment_ids` None means every segment of the scope. `logged` False: the caller writes to the access log (`log_once`).
+        `segment_ids` None means every segment of the scope. `logged` False: the caller writes to the access log (`Frame.persons`).
         """
         run = self.run(day, run_id)
         segments = self._whole("segments", day)["segment_id"]
@@ -230,7 +250,7 @@ class ScopedStore:
     ) -> pd.DataFrame:
         """Positions on duty: person_id, device_id, t_ms, arrived_ms, lon, lat, sorted by person and time; written to the access log.
 
-        `logged` False: the caller writes to it (`log_once`), since what it reads is shared by several visitors.
+        `logged` False: the caller writes to it (`Frame.persons`), since what it reads is shared by several visitors.
 
         Raises:
             ForbiddenError: the role does not see individual tracks.
@@ -305,11 +325,6 @@ class ScopedStore:
             raise forbidden(zh="您的角色不能确认结果", en="your role may not confirm figures")
         mine = {"by": self.principal.name, "scope": str(self.principal.scope)}
         self._store.ledger_append("confirmations", {**row, **mine})
-
-    def log_once(self, event: str, *, day: date, purpose: str, **what: Any) -> None:
-        """Write to the access log in the visitor's name, once an hour for a day and purpose: for a page fresh each second."""
-        key = ("logged", self.principal.name, event, day, purpose)
-        self._cache.brief(key, lambda: self.log(event, day=day, purpose=purpose, **what), seconds=3600)
 
     def log(self, event: str, *, day: date, purpose: str, **what: Any) -> None:
         """Write to the access log in the visitor's name."""

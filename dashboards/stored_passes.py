@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dashboards.context import View
+    from dashboards.scope import ScopedStore
     from gis.model import Mode
 
 ARRAYS = ("from_mm", "to_mm", "enter_ms", "leave_ms", "track_ix", "first_fix_ms", "last_fix_ms", "seen")
@@ -37,8 +38,9 @@ def as_passes(table: pa.Table, segment_ix: npt.NDArray[np.int32], mode_of: dict[
     )
 
 
-def modes_of(view: View, day: date) -> tuple[dict[str, Mode], Mode]:
-    """How the devices of a day's roster move, and those that are not in it: as the audit takes them."""
+def modes_of(view: View, day: date, data: ScopedStore | None = None) -> tuple[dict[str, Mode], Mode]:
+    """How the devices of a day's roster (by default the visitor's) move, and those that are not in it: as the audit takes them."""
+    data = data or view.data
     counting = getattr(view.city, "counting", None)
     default = MODES[getattr(counting, "unassigned_mode", "foot")]
-    return device_modes(view.data.read("devices", day), view.data.read("assignments", day)), default
+    return device_modes(data.read("devices", day), data.read("assignments", day)), default

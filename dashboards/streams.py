@@ -6,10 +6,12 @@ A page registers a producer; `Live(url=view.stream_url("command", …))` listens
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import json
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ from gis.errors import XunchaError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import date
 
     import numpy as np
     import numpy.typing as npt
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 BEAT_S = 4.0
 MAX_KEYS = 256
+MAX_SHOWN = 10_000
 SESSION_S = 3.0  # how long a stream trusts that its session lives
 
 
@@ -42,20 +46,29 @@ class Frame:
         updates: map id → other updates (`maps.points`, `maps.replace`); sent when they changed.
         props: component id → properties (JSON, or Dash components as `to_plotly_json` gives them); sent when they changed.
         data: for the `data` property of the Live component itself; sent when it changed.
+        persons: whose track or position this moment shows; nobody is shown it before that is in the access log.
+        day: the local day that they are shown of.
     """
 
     values: Mapping[tuple[str, str], npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
     updates: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     props: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data: Any = None
+    persons: frozenset[str] = frozenset()
+    day: date | None = None
 
 
 Producer = Callable[["View", Mapping[str, str]], Frame]
-Begin = Callable[["View", Mapping[str, str]], None]
 
 
 def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda o: o.to_plotly_json())
+
+
+def session_name(visit: Visit) -> str:
+    """A session as the access log names it: the same throughout, of no use to anybody who reads it."""
+    sid = visit.session.sid if visit.session else ""
+    return hashlib.sha256(sid.encode()).hexdigest()[:8]
 
 
 class Moment:
@@ -120,19 +133,14 @@ class Streams:
     def __init__(self, *, interval_s: float) -> None:
         self.interval_s = interval_s
         self._producers: dict[str, Producer] = {}
-        self._begins: dict[str, Begin] = {}
+        self._shown: OrderedDict[tuple[str, str, date | None], frozenset[str]] = OrderedDict()
         self._moments: dict[tuple[Any, ...], Moment] = {}
         self._locks: dict[tuple[Any, ...], threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def register(self, name: str, producer: Producer, *, begin: Begin | None = None) -> None:
-        """Name a producer; done once by a page when the application is put together.
-
-        `begin` is called for every visitor who starts to listen (a moment is computed for one of them only).
-        """
+    def register(self, name: str, producer: Producer) -> None:
+        """Name a producer; done once by a page when the application is put together."""
         self._producers[name] = producer
-        if begin is not None:
-            self._begins[name] = begin
 
     def __contains__(self, name: str) -> bool:
         """Whether there is such a stream."""
@@ -167,9 +175,25 @@ class Streams:
         known = self._fresh(self._key(view, name, params))
         return known if known is not None else await run_sync(self.moment, view, name, params)
 
+    def write_down(self, view: View, session: str, name: str, frame: Frame) -> None:
+        """Whom a visitor is about to see, in the access log: each person once a session and day.
+
+        Raises:
+            StoreError: it could not be written; then it must not be shown.
+        """
+        key = (session, name, frame.day)
+        known = self._shown.get(key, frozenset())
+        fresh = frame.persons - known
+        if fresh and frame.day is not None:
+            view.data.log("tracks", day=frame.day, purpose=name, persons=sorted(fresh), session=session)
+            self._shown[key] = known | fresh
+            while len(self._shown) > MAX_SHOWN:
+                self._shown.popitem(last=False)
+
     async def listen(self, desk: Desk, visit: Visit, name: str, params: Mapping[str, str]) -> AsyncIterator[str]:
         """Server-sent events for one visitor: `state` when something changed, `beat` in silence; ends when the session does."""
         last: Moment | None = None
+        written: frozenset[str] = frozenset()
         spoke, asked = 0.0, -SESSION_S
         log = structlog.get_logger("xuncha.stream")
         view: View | None = None
@@ -180,12 +204,12 @@ class Streams:
                 principal = await run_sync(desk.sessions.alive, session, desk.accounts) if session else None
                 if principal is None:
                     return
-                first = view is None
                 view, asked = desk.view_of(principal, visit.lang), began
-                if first and name in self._begins:
-                    await run_sync(self._begins[name], view, params)
             try:
                 moment = await self._now(view, name, params)
+                if not moment.frame.persons <= written:
+                    await run_sync(self.write_down, view, session_name(visit), name, moment.frame)
+                    written |= moment.frame.persons
             except XunchaError as error:
                 log.warning("stream", name=name, error=str(error))
                 moment = Moment(Frame(data={"error": error.render(visit.lang)}))

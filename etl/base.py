@@ -147,7 +147,7 @@ def source_files(source: Source, city: City) -> list[Path]:
     faults: list[Fault] = []
     for written in source.paths:
         path = city.resolve(written)
-        files = [f for f in _matches(path) if f.is_file()]
+        files = [f for f in matches(path) if f.is_file()]
         found.extend(files)
         if not files:
             problem = f"来源 {source.name} 的文件不存在", f"source {source.name} names no file"
@@ -158,7 +158,7 @@ def source_files(source: Source, city: City) -> list[Path]:
     return found
 
 
-def _matches(path: Path) -> list[Path]:
+def matches(path: Path) -> list[Path]:
     """Files that a path with wildcards means, sorted."""
     parts = path.parts
     first = next((i for i, part in enumerate(parts) if has_magic(part)), None)

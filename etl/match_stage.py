@@ -68,6 +68,11 @@ def match_shard(shard: Shard, store: Store, matcher: Matcher) -> Matched:
         arrived_before_ms=shard.arrived_before_ms,
         encoded=True,
     )
+    return match_positions(table, matcher, shard.modes, shard.default_mode)
+
+
+def match_positions(table: pa.Table, matcher: Matcher, modes: Mapping[str, Mode], default: Mode) -> Matched:
+    """Flag and match positions: whole days of any devices."""
     graph = matcher.graph
     fixes = prepare_fixes(
         table["device_id"],
@@ -75,14 +80,10 @@ def match_shard(shard: Shard, store: Store, matcher: Matcher) -> Matched:
         table["lon"].to_numpy(),
         table["lat"].to_numpy(),
         crs=graph.crs,
-        mode=_modes(table["device_id"], shard),
+        mode={d: modes.get(d, default) for d in table["device_id"].unique().to_pylist()},
         bounds=_bounds(graph),
     )
     return Matched(fixes, matcher.match(fixes))
-
-
-def _modes(devices: pa.ChunkedArray, shard: Shard) -> dict[str, Mode]:
-    return {d: shard.modes.get(d, shard.default_mode) for d in devices.unique().to_pylist()}
 
 
 def _bounds(graph: RoadGraph) -> tuple[float, float, float, float]:

@@ -200,7 +200,7 @@ def _with_roads(work: Work, tables: DayTables, network: Network) -> tuple[dict[s
     with work.stage("history"):
         history = _history(work, tables, network)
     with work.stage("rules"):
-        inputs = _day_inputs(work, tables, network, history)
+        inputs = day_inputs(work.city, tables, network, history)
         crew = with_fixes(crew_of(inputs, work.standard), matched.fixes, work.standard)
         results = audit_day(
             inputs, network=network, fixes=matched.fixes, passes=matched.passes, standard=work.standard, crew=crew
@@ -249,24 +249,25 @@ def _history(work: Work, tables: DayTables, network: Network) -> list[tuple[Pass
         if day not in known or not devices:
             continue
         matched = _matched(work, earlier, network, device_ids=devices)
-        inputs = _day_inputs(work, earlier, network, [])
+        inputs = day_inputs(work.city, earlier, network, [])
         out.append((matched.passes, with_fixes(crew_of(inputs, work.standard), matched.fixes, work.standard)))
     return out
 
 
-def _day_inputs(
-    work: Work, tables: DayTables, network: Network | None, history: list[tuple[Passes, Crew]]
+def day_inputs(
+    city: City, tables: DayTables, network: Network | None, history: Sequence[tuple[Passes, Crew]] = ()
 ) -> DayInputs:
-    counting = work.city.counting
+    """The tables of a day as the rules read them, with responsibilities and exceptions resolved on the network."""
+    counting = city.counting
     modes = tuple(MODES[m] for m in counting.unassigned_modes) if counting.unassigned else ()
     given: dict[str, Any] = {t: tables[t] for t in DAY_FIELDS if tables.has(t)}
     if network is not None and tables.has("responsibilities"):
         given["responsibilities"] = resolve_responsibilities(
-            tables["responsibilities"], network, settings=network_settings(work.city)
+            tables["responsibilities"], network, settings=network_settings(city)
         )
     if network is not None and tables.has("exceptions"):
-        given["exceptions"] = resolve_exceptions(tables["exceptions"], network, settings=network_settings(work.city))
-    return DayInputs(tables.day, work.city.zone, **given, unassigned_modes=modes, history=history)
+        given["exceptions"] = resolve_exceptions(tables["exceptions"], network, settings=network_settings(city))
+    return DayInputs(tables.day, city.zone, **given, unassigned_modes=modes, history=history)
 
 
 def _presence(fixes: Fixes, crew: Crew) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -287,7 +288,7 @@ def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFram
     from gis.density import density  # noqa: PLC0415
 
     with work.stage("rules"):
-        inputs = _day_inputs(work, tables, None, [])
+        inputs = day_inputs(work.city, tables, None, [])
         nothing = _no_fixes()
         crew = with_fixes(crew_of(inputs, work.standard), nothing, work.standard)
         crs = metric_crs(work.city, tables)

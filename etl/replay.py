@@ -10,7 +10,10 @@ from __future__ import annotations
 import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from queue import Full, Queue
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.base import QUARANTINE_COLUMNS, Progress, silent
+from etl.follow import Follower, drop_over
 from etl.pipeline import audit_days
 from gis.calendar import day_bounds
 from gis.errors import Fault, ImpossibleError, SettingsError
@@ -28,7 +32,6 @@ from layers.store.base import SourceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
     from datetime import date
 
     import numpy.typing as npt
@@ -48,13 +51,13 @@ def replay_day(
     speed: float,
     into: str,
     step_s: int = 60,
-    audit_every_s: int = 900,
+    follow_every_s: int = 30,
     progress: Progress = silent,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Play a day: editions are copied, positions appended as they arrived, and the day so far is audited every so many virtual seconds.
+    """Play a day: editions are copied, positions appended as they arrived, and the day so far is followed (`etl.follow`) as a live one is.
 
-    Audits run beside the clock, one at a time; the last one, of the whole day, ends the replay.
+    Steps of following run beside the clock, one at a time, as often as they are done in time; an audit of the whole day ends the replay.
 
     Args:
         city: the city file.
@@ -63,7 +66,7 @@ def replay_day(
         speed: virtual seconds a second.
         into: address of the scratch store: empty, or one that a replay of the same day was interrupted on.
         step_s: virtual seconds between two batches.
-        audit_every_s: virtual seconds between two audits.
+        follow_every_s: virtual seconds between two steps of following, at least.
         progress: told at each batch.
         sleep: waits real seconds.
 
@@ -71,7 +74,7 @@ def replay_day(
         SettingsError: the speed is not positive, or the scratch store is the source itself or holds something else.
         ImpossibleError: the day holds no positions, or has been played to its end.
     """
-    if not speed > 0 or step_s <= 0 or audit_every_s <= 0:
+    if not speed > 0 or step_s <= 0 or follow_every_s <= 0:
         raise SettingsError(Fault("replay.speed", "倍速与步长必须大于 0", "speed and steps must be above zero"))
     if day not in source_store.positions.days():
         raise ImpossibleError(Fault("replay.nothing", f"{day} 没有定位数据", f"{day} holds no positions"))
@@ -98,7 +101,7 @@ def replay_day(
             )
         copy_editions(source_store, scratch, day)
         played = _Played(city, scratch, into, positions, day)
-        _play(played, ahead, reached, (speed, step_s, audit_every_s), progress, sleep)
+        _play(played, ahead, reached, (speed, step_s, follow_every_s), progress, sleep)
     finally:
         scratch.close()
 
@@ -162,11 +165,13 @@ class _Played:
     positions: pa.Table
     day: date
 
-    def audit(self) -> None:
-        """The day so far, over a connection of its own."""
+    def follow(self, steps: Queue[bool]) -> None:
+        """A step whenever one is asked for, until False is, over a connection of its own."""
         store = open_store(self.address, timezone=self.city.timezone)
         try:
-            audit_days(self.city, store, [self.day])
+            follower = Follower(self.city, store)
+            while steps.get():
+                follower.step(self.day)
         finally:
             store.close()
 
@@ -179,30 +184,37 @@ def _play(
     progress: Progress,
     sleep: Callable[[float], None],
 ) -> None:
-    speed, step_s, audit_every_s = pace
-    before, audited, began = -(2**62) if reached is None else reached, -(2**62), time.monotonic()
-    arrived = played.positions["arrived_ms"]
-    audit: Future[None] | None = None
+    speed, step_s, follow_every_s = pace
+    before, followed, began = -(2**62) if reached is None else reached, -(2**62), time.monotonic()
+    arrived, steps = played.positions["arrived_ms"], Queue[bool](1)
     with ThreadPoolExecutor(1) as beside:
-        for k, now in enumerate(moments.tolist()):
-            late = began + k * step_s / speed - time.monotonic()
-            if late > 0:
-                sleep(late)
-            fresh = pc.and_(pc.greater(arrived, before), pc.less_equal(arrived, now))
-            append(played.scratch, played.positions.filter(fresh), played.day, now)
-            before = now
-            if now - audited >= audit_every_s * 1000 and (audit is None or audit.done()):
-                if audit is not None:
-                    audit.result()  # a failed audit ends the replay
-                audit, audited = beside.submit(played.audit), now
-            progress("replay", k + 1, len(moments))
-        if audit is not None:
-            audit.result()
+        following = beside.submit(played.follow, steps)
+        try:
+            for k, now in enumerate(moments.tolist()):
+                late = began + k * step_s / speed - time.monotonic()
+                if late > 0:
+                    sleep(late)
+                fresh = pc.and_(pc.greater(arrived, before), pc.less_equal(arrived, now))
+                append(played.scratch, played.positions.filter(fresh), played.day, now)
+                before = now
+                if now - followed >= follow_every_s * 1000 and not steps.full():
+                    steps.put(True)
+                    followed = now
+                if following.done():
+                    following.result()  # a step that failed ends the replay
+                progress("replay", k + 1, len(moments))
+        finally:
+            while not following.done():
+                with suppress(Full):
+                    steps.put(False, timeout=0.1)
+                    break
+        following.result()
     if len(
         played.positions.filter(pc.greater(arrived, before))
     ):  # what came after midnight belongs to the day all the same
         append(played.scratch, played.positions.filter(pc.greater(arrived, before)), played.day, before + step_s * 1000)
     audit_days(played.city, played.scratch, [played.day])
+    drop_over(played.scratch, played.day + timedelta(days=1))
 
 
 def append(scratch: Store, batch: pa.Table, day: date, now_ms: int) -> None:

@@ -222,6 +222,24 @@ def _entries(network: Network, crew: Crew, standard: Standard, plan: RoadPlan) -
     return out
 
 
+def responsible_windows(network: Network, crew: Crew, standard: Standard, plan: RoadPlan) -> pd.DataFrame:
+    """Who answers for each section in each of its windows, whatever was patrolled.
+
+    Returns:
+        section_id, starts_ms, ends_ms (int64 UTC), person_ids (those on duty in the window, joined by `;`), in the order of the audit.
+    """
+    entries = _entries(network, crew, standard, plan)
+    answer = answer_rows(crew, standard, entries, plan.set_of, plan.sets)
+    return pd.DataFrame(
+        {
+            "section_id": network.sections["section_id"].to_numpy()[plan.section_of_row],
+            "starts_ms": plan.per_row("start_ms").astype(np.int64),
+            "ends_ms": plan.per_row("end_ms").astype(np.int64),
+            "person_ids": answer.who,
+        }
+    )
+
+
 def _entries_csr(entries: Sequence[tuple[Entry, ...]]) -> tuple[I8, I8, I8, I8]:
     ptr = np.concatenate(([0], np.cumsum([len(e) for e in entries]))).astype(np.int64)
     flat = np.array([x for e in entries for x in e], dtype=np.int64).reshape(-1, 3)

@@ -5,7 +5,7 @@ Completions are those of the audit (`gis.frequency`), so that the desk and the a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from gis import coverage
 from gis.coverage import COUNTS, SLOW, WindowSets
 from gis.evidence import evidence_of
 from gis.frequency import plan_roads, required_mm
+from gis.model import Passes
 
 if TYPE_CHECKING:
     from datetime import date
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gis.crew import Crew
-    from gis.model import Passes
+    from gis.evidence import Evidence
     from gis.network.model import Network
     from gis.standard import Standard
 
@@ -51,14 +52,73 @@ class Asked:
     completed_ms: I8
 
 
-def asked_of(network: Network, passes: Passes, crew: Crew, standard: Standard, day: date, zone: ZoneInfo) -> Asked:
+def asked_of(network: Network, crew: Crew, standard: Standard, day: date, zone: ZoneInfo) -> Asked:
+    """What is asked of every section that day; no patrol is known of yet (`with_patrols`).
+
+    Args:
+        network: only its sections are looked at.
+        crew: only the bounds of its day are looked at.
+        standard: the rules.
+        day: local day.
+        zone: local time zone.
+
+    Raises:
+        ImpossibleError: the calendar does not know the day.
+    """
+    plan = plan_roads(network, no_passes(), crew, standard, day, zone)
+    rules, set_of = standard.road_rules(), np.array(plan.set_of, dtype=np.int64)
+    daily = np.zeros(len(plan.sets), dtype=np.bool_)
+    for rule, k in zip(plan.rule_of.tolist(), set_of.tolist(), strict=True):
+        if k >= 0:
+            daily[k] = rules[plan.rule_ids[rule]].daily
+    periods = []
+    for w, once in zip(plan.sets, daily, strict=True):
+        pieces = np.column_stack([w.piece_start_ms, w.piece_end_ms])
+        if not once:  # windows of one period follow each other: time runs on through them
+            first = np.flatnonzero(np.diff(w.piece_run, prepend=-1))
+            last = np.append(first[1:], len(pieces)) - 1
+            pieces = np.column_stack([pieces[first, 0], pieces[last, 1]])
+        periods.append(pieces.astype(np.int64))
+    limit = np.array([w.limit_ms for w in plan.sets], dtype=np.int64)
+    none = np.zeros(0, dtype=np.int64)
+    return Asked(set_of, tuple(periods), limit, daily, none, none)
+
+
+def with_patrols(asked: Asked, section: I8, completed_ms: I8) -> Asked:
+    """The same with the full patrols that are known of: rows of sections, and when each was complete; in any order."""
+    order = np.lexsort((completed_ms, section))
+    return replace(asked, section=section[order].astype(np.int64), completed_ms=completed_ms[order].astype(np.int64))
+
+
+def full_patrols(
+    network: Network,
+    passes: Passes,
+    crew: Crew,
+    standard: Standard,
+    day: date,
+    zone: ZoneInfo,
+    *,
+    evidence: Evidence | None = None,
+) -> tuple[I8, I8]:
     """Completed full patrols of every section, by the rounds of the audit.
+
+    Args:
+        network: segments and sections.
+        passes: all of the day: the speed of a pass is judged by the way about it, which may lie on other streets.
+        crew: the roster; silences are not looked at.
+        standard: the rules.
+        day: local day.
+        zone: local time zone.
+        evidence: `evidence_of(network, passes, standard)` where it is known already.
+
+    Returns:
+        section row and completed (UTC ms), int64 (D,), sorted by both.
 
     Raises:
         ImpossibleError: the calendar does not know the day.
     """
     plan = plan_roads(network, passes, crew, standard, day, zone)
-    evidence = evidence_of(network, passes, standard)
+    evidence = evidence or evidence_of(network, passes, standard)
     strokes, cells = evidence.strokes, evidence.cells
     sets = WindowSets(
         np.array(plan.set_of, dtype=np.int32), *(getattr(plan.arrays, n) for n in WindowSets.__slots__[1:])
@@ -75,21 +135,27 @@ def asked_of(network: Network, passes: Passes, crew: Crew, standard: Standard, d
     done, _ = coverage.rounds(
         *coverage.sort_events(of_cell[cell], run, t, cell), weight_mm=weight, target_mm=required_mm(total, share)
     )
-    rules, set_of = standard.road_rules(), np.array(plan.set_of, dtype=np.int64)
-    daily = np.zeros(len(plan.sets), dtype=np.bool_)
-    for rule, k in zip(plan.rule_of.tolist(), set_of.tolist(), strict=True):
-        if k >= 0:
-            daily[k] = rules[plan.rule_ids[rule]].daily
-    periods = []
-    for w, once in zip(plan.sets, daily, strict=True):
-        pieces = np.column_stack([w.piece_start_ms, w.piece_end_ms])
-        if not once:  # windows of one period follow each other: time runs on through them
-            first = np.flatnonzero(np.diff(w.piece_run, prepend=-1))
-            last = np.append(first[1:], len(pieces)) - 1
-            pieces = np.column_stack([pieces[first, 0], pieces[last, 1]])
-        periods.append(pieces.astype(np.int64))
-    limit = np.array([w.limit_ms for w in plan.sets], dtype=np.int64)
-    return Asked(set_of, tuple(periods), limit, daily, done[:, 0].copy(), done[:, 1].copy())
+    return done[:, 0].copy(), done[:, 1].copy()
+
+
+def no_passes() -> Passes:
+    """Passes of nobody."""
+    i4, i8 = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
+    return Passes(
+        i4,
+        i4,
+        i4,
+        i8,
+        i8,
+        i4,
+        i4,
+        i8,
+        i8,
+        np.zeros(0, dtype=np.bool_),
+        np.zeros(0, dtype=np.float32),
+        (),
+        np.zeros(0, dtype=np.int8),
+    )
 
 
 def last_completed(asked: Asked, now_ms: int) -> I8:

@@ -16,7 +16,7 @@ from gis.errors import Fault, InputError
 from gis.model import Fixes, Passes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import numpy.typing as npt
 
@@ -69,6 +69,20 @@ def concat_passes(parts: Sequence[Passes], fixes: Sequence[Fixes]) -> Passes:
     keys = ("from_mm", "segment_ix", "leave_ms", "enter_ms", "device_ix")
     order = np.lexsort([columns[k] for k in keys])
     return Passes(**{k: v[order] for k, v in columns.items()}, devices=devices, mode=_modes(fixes, maps, len(devices)))
+
+
+def of_devices(fixes: Fixes, passes: Passes, wanted: Collection[str]) -> tuple[Fixes, Passes]:
+    """Fixes and passes of some of the devices, ready to be put together with those of others (tracks keep their numbers until then)."""
+    keep = np.array([d in wanted for d in fixes.devices], dtype=np.bool_)
+    number = (np.cumsum(keep) - 1).astype(np.int32)
+    devices, mode = tuple(d for d in fixes.devices if d in wanted), fixes.mode[keep]
+    parts: list[Any] = []
+    for whole in (fixes, passes):
+        rows = keep[whole.device_ix]
+        columns = {f.name: getattr(whole, f.name)[rows] for f in fields(whole) if f.name not in {"devices", "mode"}}
+        columns["device_ix"] = number[columns["device_ix"]]
+        parts.append(type(whole)(**columns, devices=devices, mode=mode))
+    return parts[0], parts[1]
 
 
 def _devices(groups: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], list[npt.NDArray[np.int32]]]:

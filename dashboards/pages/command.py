@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import pandas as pd
 from dash import Input, Output, State, dcc, html
 
 from dashboards.auth.principal import forbidden
+from dashboards.command_day import day_of
 from dashboards.command_parts import (
     FOLLOW,
     GRID_CODES,
@@ -32,7 +34,7 @@ from dashboards.command_parts import (
     pace_of,
     road_detail,
 )
-from dashboards.desk_command import SPANS, day_of, fixes_of, hot_cells, last_fixes, on_duty, rounds_done, waiting
+from dashboards.desk_command import SPANS, fixes_of, hot_cells, last_fixes, on_duty, rounds_done, waiting
 from dashboards.maps import Live, map_view, points
 from dashboards.pages import Page
 from dashboards.shell import card, notice, page_head
@@ -46,12 +48,22 @@ if TYPE_CHECKING:
     from dash.development.base_component import Component
 
     from dashboards.auth.principal import Role
+    from dashboards.command_day import Day
     from dashboards.context import Desk, View
-    from dashboards.desk_command import Day
 
 ROLES: tuple[Role, ...] = ("command", "manager", "administrator")
 HOUR_MS = 3_600_000
 LATE_MS = 120_000  # evidence older than this is told
+LATE_REPLAY_MS = 900_000  # on a clock that runs 60 or 300 times as fast
+
+
+def live_day(view: View) -> date | None:
+    """The day under way: that of a replay, or today where anything of today is in the store or somebody follows it; None in an archive."""
+    newest = view.data.newest_positions()
+    if newest.replayed:
+        return date.fromisoformat(newest.replayed)
+    today = view.local(datetime.now(UTC)).date()
+    return today if view.data.fed(today) else None
 
 
 def now_of(view: View, day: date) -> int | None:
@@ -61,6 +73,18 @@ def now_of(view: View, day: date) -> int | None:
         return newest.reached_ms
     now = datetime.now(UTC)
     return int(now.timestamp() * 1000) if view.local(now).date() == day else None
+
+
+def desk_day(view: View) -> date | None:
+    """The day that the page opens on: the one named, else the one under way, else the latest that is known."""
+    days, now = view.data.seen_days(), live_day(view)
+    known = {str(d): d for d in ([*days, now] if now else days)}
+    return known.get(view.query.get("day", ""), now or (days[-1] if days else None))
+
+
+def as_shown(view: View, day: date) -> View:
+    """The view for a day: one under way with what is in force now, any other with what its audit used."""
+    return replace(view, data=view.data.current()) if now_of(view, day) is not None else view
 
 
 def _number(params: Mapping[str, str], key: str, default: float) -> float:
@@ -73,8 +97,9 @@ def _number(params: Mapping[str, str], key: str, default: float) -> float:
 def last_moment(view: View, d: Day, day: date) -> int:
     """Where a day that is over is opened: the last minute of which something is known and in which roads are asked for."""
     start, end = day_bounds(day, view.zone)
-    asked = max((int(p[-1, 1]) for p in d.asked.periods if len(p)), default=d.duty_ms[1])
-    return min(max(min(d.evidence_ms, asked - 60_000), start), end - 1000)
+    asked = max((int(p[-1, 1]) for p in d.standing.asked.periods if len(p)), default=d.ground.duty_ms[1])
+    known = d.standing.until_ms
+    return min(max(asked - 60_000 if known is None else min(known, asked - 60_000), start), end - 1000)
 
 
 def moment_of(view: View, d: Day, day: date, params: Mapping[str, str], now_ms: int | None, now_s: float) -> int:
@@ -89,15 +114,27 @@ def moment_of(view: View, d: Day, day: date, params: Mapping[str, str], now_ms: 
 
 
 def _day(view: View, params: Mapping[str, str]) -> date:
+    """The day of a stream: a live one goes on with the next day by itself."""
+    now = live_day(view)
+    if params.get("mode") == "live" and now is not None:
+        return now
+    days = view.data.seen_days()
     return next(
-        (d for d in view.data.days() if str(d) == params.get("day")), view.latest_day() or datetime.now(UTC).date()
+        (d for d in [*days, now] if d and str(d) == params.get("day")),
+        now or (days[-1] if days else datetime.now(UTC).date()),
     )
 
 
 def _headline(view: View, d: Day, day: date, now: int, *, live: bool, replay: bool) -> dict[str, Any]:
     words = view.t("command.replay" if replay else "command.now" if live else "command.stored")
-    old = live and now - d.evidence_ms > LATE_MS and now <= d.duty_ms[1] + LATE_MS
-    evidence = view.t("command.evidence", at=f"{view.local(d.evidence_ms):%H:%M}")
+    until, late = d.standing.until_ms, LATE_REPLAY_MS if replay else LATE_MS
+    old = live and (until is None or now - until > late) and now <= d.ground.duty_ms[1] + late
+    if until is None:
+        evidence = view.t("command.evidence_none")
+    else:
+        evidence = view.t(
+            "command.evidence_live" if d.standing.live else "command.evidence_run", at=f"{view.local(until):%H:%M:%S}"
+        )
     return {
         "command-clock": {
             "children": [html.Span(f"{day}"), html.Strong(f"{view.local(now):%H:%M:%S}"), html.Em(words)]
@@ -111,65 +148,64 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
     if view.principal.role not in ROLES:
         raise forbidden(zh="您的角色不能查看", en="your role may not see this")
     day = _day(view, params)
+    view = as_shown(view, day)
     d, newest = day_of(view, day), view.data.newest_positions()
-    clock = now_of(view, day)
+    g, clock = d.ground, now_of(view, day)
     live = params.get("mode") == "live" and clock is not None
     now = moment_of(view, d, day, params, clock, time.time())
-    people = last_fixes(d, fixes_of(view, day, d, newest.load, now if live else None), now)
+    people = last_fixes(g, fixes_of(view, day, g, newest.load, now if live else None), now)
     silent = people["age_s"].to_numpy() > view.standard.measure.silence_s.value
-    left, interval = time_left(d.asked, now)
-    share, at = shown_share(left, interval) * 100, d.section_of_segment
+    left, interval = time_left(d.standing.asked, now)
+    share, at = shown_share(left, interval) * 100, g.section_of_segment
     roads = np.where(at >= 0, share[at], np.nan) if len(share) else np.full(len(at), np.nan)
     rows, overdue = waiting(d, now, people)
     done = rounds_done(d, now)
-    pace = pace_of(d, done, now)
-    required = d.grids["required"].to_numpy(np.int64)
+    pace = pace_of(g, done, now)
+    required = g.grids["required"].to_numpy(np.int64)
     span = params.get("span", "day")
     hot = hot_cells(view, d, day, now, span if span in SPANS else "day")
-    lo, hi = np.searchsorted(d.opened_ms, [now - HOUR_MS, now], side="right").tolist()
-    fresh, here = d.cases.iloc[lo:hi], np.isfinite(d.case_lonlat[lo:hi, 0])
-    lon, lat = d.case_lonlat[lo:hi][here].T.tolist()
     tiles = figures(
-        view, len(on_duty(d, now)), len(people), int(silent.sum()), overdue,
+        view, len(on_duty(g, now)), len(people), int(silent.sum()), overdue,
         (int(np.minimum(done, required).sum()), int(required.sum()), pace.count("complete")), hot.significant,
     )  # fmt: skip
-    names = [d.names.get(p, p) for p in people["person_id"]]
-    run = view.data.run(day)
-    seen = ("command-grid-table", run.run_id if run else "", view.lang, done.tobytes(), tuple(pace))
-    grids = view.data.remember(seen, lambda: grid_table(view, d, done, pace), lambda _: 2000 * len(pace))
+    seen = ("command-grid-table", str(day), g.network, view.lang, done.tobytes(), tuple(pace))
+    grids = view.data.remember(seen, lambda: grid_table(view, g, done, pace), lambda _: 2000 * len(pace))
+    fresh, cases = _fresh_cases(d, now)
+    names = [g.names.get(p, p) for p in people["person_id"]]
+    shown = points("people", people["person_id"].tolist(), people["lon"].tolist(), people["lat"].tolist(), values=silent.astype(int).tolist(),
+                   titles=[f"{n} {view.local(ms):%H:%M:%S}" for n, ms in zip(names, people["t_ms"], strict=True)])  # fmt: skip
     return Frame(
         values={
             ("command-map", "roads"): roads,
             ("command-map", "grids"): np.array([np.nan if p == "none" else GRID_CODES[p] for p in pace], dtype=float),
         },
-        updates={"command-map": [
-            *hot.updates,
-            points("cases", fresh["case_id"].to_numpy()[here].tolist(), lon, lat, values=[0] * len(lon),
-                   titles=fresh["title"].fillna("").to_numpy()[here].tolist()),
-            points("people", people["person_id"].tolist(), people["lon"].tolist(), people["lat"].tolist(), values=silent.astype(int).tolist(),
-                   titles=[f"{n} {view.local(ms):%H:%M:%S}" for n, ms in zip(names, people["t_ms"], strict=True)]),
-        ]},
+        updates={"command-map": [*hot.updates, cases, shown]},
         props={
             **_headline(view, d, day, now, live=live, replay=live and newest.replayed == str(day)),
             "command-overdue": {"children": overdue_table(view, d, rows)}, "command-figures": {"children": tiles},
             "command-grids": {"children": grids}, "command-cases": {"children": case_list(view, fresh)},
         },
-        data={"now": now, "minute": round((now - day_bounds(day, view.zone)[0]) / 60_000, 3), "live": live, "server": round(time.time(), 1)},
+        data={"now": now, "minute": round((now - day_bounds(day, view.zone)[0]) / 60_000, 3), "live": live, "server": round(time.time(), 1),
+              "day": str(day), "network": g.network},
+        persons=frozenset(people["person_id"]), day=day,
     )  # fmt: skip
 
 
-def begin(view: View, params: Mapping[str, str]) -> None:
-    """Who listens is written down once an hour: positions of named persons are on this desk."""
-    if view.principal.sees_tracks:
-        day = _day(view, params)
-        view.data.log_once("tracks", day=day, purpose="command", persons=sorted(set(view.data.duty(day)["person_id"])))
+def _fresh_cases(d: Day, now: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Cases of the last hour, and those of them that have a place, for the map."""
+    lo, hi = np.searchsorted(d.cases.opened_ms, [now - HOUR_MS, now], side="right").tolist()
+    fresh, here = d.cases.table.iloc[lo:hi], np.isfinite(d.cases.lonlat[lo:hi, 0])
+    lon, lat = d.cases.lonlat[lo:hi][here].T.tolist()
+    return fresh, points("cases", fresh["case_id"].to_numpy()[here].tolist(), lon, lat, values=[0] * len(lon),
+                         titles=fresh["title"].fillna("").to_numpy()[here].tolist())  # fmt: skip
 
 
 def layout(view: View) -> Component:
     """The desk."""
-    t, day = view.t, view.day()
+    t, day = view.t, desk_day(view)
     if day is None:
         return notice(t("command.title"), t("command.none"))
+    view = as_shown(view, day)
     d, clock = day_of(view, day), now_of(view, day)
     start = day_bounds(day, view.zone)[0]
     minute = int((last_moment(view, d, day) if clock is None else clock) - start) // 60_000
@@ -191,7 +227,7 @@ def layout(view: View) -> Component:
         page_head(t("command.title"), t("command.lead"), [head]),
         html.Div(id="command-figures", className="tiles command-figures"), controls(view, minute, clock is not None),
         html.Div([html.Div(picture, className="card map-card"), side], className="command-split"),
-        dcc.Store(id="command-base", data={"url": "/api/stream/command", "day": str(day)}),
+        dcc.Store(id="command-base", data={"url": "/api/stream/command", "day": str(day), "network": d.ground.network}),
         dcc.Store(id="command-words", data={k: t(f"command.{k}") for k in ("live", "lost", "connecting")}),
         Live(id="command-live", url=view.stream_url("command", day=day, span="day", **asked)),
     ], className="stack command-page")  # fmt: skip
@@ -200,45 +236,52 @@ def layout(view: View) -> Component:
 def _section(view: View, d: Day, day: date, key: str, *, of_segment: bool) -> int:
     """Row of a section, named by its id or by that of one of its segments; -1: not one of this visitor's."""
     if not of_segment:
-        return int(pd.Index(d.sections["section_id"]).get_indexer(pd.Index([key]))[0])
+        return int(pd.Index(d.ground.sections["section_id"]).get_indexer(pd.Index([key]))[0])
     at = np.flatnonzero((view.data.read("segments", day)["segment_id"] == key).to_numpy())
-    return int(d.section_of_segment[at[0]]) if len(at) else -1
+    return int(d.ground.section_of_segment[at[0]]) if len(at) else -1
 
 
 def _grid_detail(view: View, d: Day, key: str, now: int) -> Component | None:
     """A work grid's rounds up to the moment shown, each with its time."""
-    row = int(pd.Index(d.grids["grid_id"]).get_indexer(pd.Index([key]))[0])
+    grids, standing = d.ground.grids, d.standing
+    row = int(pd.Index(grids["grid_id"]).get_indexer(pd.Index([key]))[0])
     if row < 0:
         return None
-    ends = np.sort(d.round_ms[(d.round_grid == row) & (d.round_ms <= now)])
-    t, need = view.t, int(d.grids["required"].iloc[row])
+    ends = np.sort(standing.round_ms[(standing.round_grid == row) & (standing.round_ms <= now)])
+    t, need = view.t, int(grids["required"].iloc[row])
     facts = {
         t("command.rounds_short"): f"{len(ends)} / {need}",
         t("command.completed_at"): "、".join(f"{view.local(int(ms)):%H:%M}" for ms in ends) or t("command.never"),
     }
     listed = html.Dl([x for k, v in facts.items() for x in (html.Dt(k), html.Dd(v))], className="facts")
-    return html.Div([html.H3(str(d.grids["name"].iloc[row])), listed], className="stack")
+    return html.Div([html.H3(str(grids["name"].iloc[row])), listed], className="stack")
 
 
 def detail_of(view: View, click: Mapping[str, Any], now: int, day: date, *, live: bool) -> Component | None:
     """What stands behind something that was clicked on the map, at the moment shown."""
+    view = as_shown(view, day)
     d, key = day_of(view, day), str(click.get("id", ""))
-    t = view.t
+    t, g, standing = view.t, d.ground, d.standing
     if click.get("layer") in {"roads", "sections"}:
         k = _section(view, d, day, key, of_segment=click["layer"] == "roads")
         if k < 0:
             return None
-        left, last = time_left(d.asked, now)[0][k], int(last_completed(d.asked, now)[k])
+        left, last = time_left(standing.asked, now)[0][k], int(last_completed(standing.asked, now)[k])
+        done = standing.asked.completed_ms[
+            (standing.asked.section == k) & (standing.asked.completed_ms <= now)
+        ].tolist()
         return road_detail(view, d, day, k, {
             t("command.left"): left_words(left) if np.isfinite(left) else t("command.done_today" if np.isinf(left) else "command.not_asked"),
             t("command.last_patrol"): f"{view.local(last):%H:%M:%S}" if last >= 0 else t("command.never"),
-            t("command.persons"): "、".join(d.names.get(p, p) for p in d.windows.responsible(k, now)) or "—",
+            t("command.patrols_today"): "、".join(f"{view.local(ms):%H:%M}" for ms in done) or "—",
+            t("command.persons"): "、".join(g.names.get(p, p) for p in standing.windows.responsible(k, now)) or "—",
         })  # fmt: skip
     if click.get("layer") == "people":
-        people = last_fixes(d, fixes_of(view, day, d, view.data.newest_positions().load, now if live else None), now)
+        people = last_fixes(g, fixes_of(view, day, g, view.data.newest_positions().load, now if live else None), now)
         row = people[people["person_id"] == key]
         if row.empty:
             return None
+        view.data.log("tracks", day=day, purpose="command.person", persons=[key])
         age = int(row["age_s"].iloc[0])
         facts = {
             t("command.last_fix"): f"{view.local(int(row['t_ms'].iloc[0])):%H:%M:%S}",
@@ -246,7 +289,7 @@ def detail_of(view: View, click: Mapping[str, Any], now: int, day: date, *, live
         }
         return html.Div(
             [
-                html.H3(d.names.get(key, key)),
+                html.H3(g.names.get(key, key)),
                 html.Dl([x for k, v in facts.items() for x in (html.Dt(k), html.Dd(v))], className="facts"),
             ],
             className="stack",
@@ -259,14 +302,16 @@ def detail_of(view: View, click: Mapping[str, Any], now: int, day: date, *, live
 
 def register(app: dash.Dash, desk: Desk) -> None:
     """The controls, what is clicked, and the state of the connection."""
-    desk.streams.register("command", command_state, begin=begin)
+    desk.streams.register("command", command_state)
     app.clientside_callback(  # in the browser: the stream's address says the moment, so that a lost connection heals to it
         STEER,
         Output("command-live", "url"),
         Input("command-at", "value"), Input("command-speed", "value"), Input("command-span", "value"), Input("command-now", "n_clicks"),
         State("command-live", "data"), State("command-base", "data"), prevent_initial_call=True,
     )  # fmt: skip
-    app.clientside_callback(FOLLOW, Output("command-at", "value"), Input("command-live", "data"))
+    app.clientside_callback(
+        FOLLOW, Output("command-at", "value"), Input("command-live", "data"), State("command-base", "data")
+    )
     app.clientside_callback(
         STATUS,
         Output("command-status", "children"),
@@ -283,7 +328,8 @@ def register(app: dash.Dash, desk: Desk) -> None:
         view = desk.view(roles=ROLES)
         if not click or not data:
             return dash.no_update
-        shown = detail_of(view, click, int(data["now"]), _day(view, base), live=bool(data["live"]))
+        day = _day(view, {"day": str(data.get("day", base["day"]))})
+        shown = detail_of(view, click, int(data["now"]), day, live=bool(data["live"]))
         return dash.no_update if shown is None else card(None, shown)
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboards.command_day import Windows
 from dashboards.command_parts import left_words, pace_of
-from dashboards.desk_command import Fixes, Windows, last_fixes, newest_so_far
+from dashboards.desk_command import Fixes, last_fixes, newest_so_far
 from dashboards.pages.command import moment_of
 
 MIN = 60_000

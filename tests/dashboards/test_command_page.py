@@ -79,8 +79,9 @@ def test_planners_are_refused_and_a_town_sees_its_own(client, town_store):
     query = "/api/stream/command?day=2026-03-18&at=600&speed=0&span=day&began=0"
     texts = {}
     before = len(town_store.ledger("access_log", limit=10_000))
+    visitors = {name: client(name) for name in ("planner", "town-a", "admin")}
     for name in ("planner", "town-a", "admin", "admin"):
-        with client(name).stream("GET", query, timeout=60) as answer:
+        with visitors[name].stream("GET", query, timeout=60) as answer:
             texts[name] = next(line for line in answer.iter_lines() if line.startswith("data: "))
     assert "maps" not in texts["planner"]
     assert "您的角色不能查看" in texts["planner"]
@@ -92,8 +93,13 @@ def test_planners_are_refused_and_a_town_sees_its_own(client, town_store):
     log = town_store.ledger("access_log", limit=10_000)
     told = log.head(len(log) - before)
     mine = told[(told["purpose"] == "command") & (told["event"] == "tracks")]
-    assert sorted(mine["name"]) == sorted(set(mine["name"]))  # once each, however often the desk is fresh
-    assert {"admin", "town-a"} >= set(mine["name"])
+    assert sorted(mine["name"]) == [
+        "admin",
+        "town-a",
+    ]  # once a session, however often the desk is fresh and the line is cut
+    assert mine["session"].nunique() == 2
+    whom = {n: set(p) for n, p in zip(mine["name"], mine["persons"], strict=True)}
+    assert whom["town-a"] < whom["admin"]  # those who were shown, no more
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_a_day_played_and_interrupted_ends_like_an_ordinary_audit(source, tmp_pa
             raise StopError
 
     def play(sleep):
-        replay_day(city, store, DAY, speed=600.0, into=into, step_s=600, audit_every_s=3600, sleep=sleep)
+        replay_day(city, store, DAY, speed=600.0, into=into, step_s=600, follow_every_s=600, sleep=sleep)
 
     with pytest.raises(StopError):
         play(stop)
@@ -58,11 +58,14 @@ def test_a_day_played_and_interrupted_ends_like_an_ordinary_audit(source, tmp_pa
     known = everything.filter(pc.less_equal(everything["arrived_ms"], now))
     assert half.equals(known)
     assert 0 < len(known) < len(everything)
+    assert scratch.current_run(DAY) is None  # nothing was audited yet,
+    assert 0 < scratch.live(DAY).positions <= len(known)  # and yet it is known who patrolled what
     play(lambda _: None)  # goes on where it was
     assert moment(scratch) > now
     assert scratch.positions.scan(DAY).equals(everything)
     end = scratch.current_run(DAY)
     assert end.run_id == run.run_id
+    assert scratch.live(DAY) is None  # the audit has taken its place
     for table in RESULTS:
         pd.testing.assert_frame_equal(
             scratch.result(end.run_id, table), store.result(run.run_id, table), check_exact=True
