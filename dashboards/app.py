@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     Handler = Callable[[Request], Awaitable[Response]]
 
 MEBIBYTE = 1 << 20
+# Scripts of Dash that no page needs: core-js for browsers older than our own scripts ask for (100 KB, run before all else), and
+# dash_table, which Dash loads with itself.
+SUPERFLUOUS = re.compile(r'<script src="[^"]*/(?:deps/polyfill@|dash_table/)[^"]*"></script>')
 
 
 def standard_of(city: Any) -> Standard:
@@ -103,7 +107,7 @@ def index_handler(desk: Desk, assets: Assets, pages: Sequence[Page], app: Callab
     @cache
     def bare() -> str:
         """Dash's own index: the same for everybody, made once."""
-        return str(app().index())
+        return SUPERFLUOUS.sub("", str(app().index()))
 
     async def index(request: Request) -> Response:
         url = request.url.path + (f"?{request.url.query}" if request.url.query else "")

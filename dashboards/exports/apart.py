@@ -1,4 +1,4 @@
-"""Exports of whole runs in a process of their own, at lower priority: a file that takes seconds must not hold up the desks.
+"""Exports in a process of their own, at lower priority: a file that takes seconds must not hold up the desks.
 
 One process makes one file after the other; it is started by the first export and ends with the server, however that ends.
 """
@@ -8,12 +8,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -21,15 +23,18 @@ from dashboards.auth.principal import Principal, Scope
 from dashboards.cache import Cache
 from dashboards.duty import roster_duty
 from dashboards.exports.files import run_file
+from dashboards.exports.shown import Shown, write_shown
 from dashboards.scope import scoped
 from gis.errors import Fault, ImpossibleError, XunchaError
 from layers.standard_files import load_standard
 from layers.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
 
     from dashboards.context import View
+    from dashboards.desk_manager import Choice
     from dashboards.scoped_source import ExportCity
 
 NICE = 10
@@ -66,6 +71,27 @@ def make(order: Order) -> tuple[str, bytes] | tuple[Fault, ...]:
         store.close()
 
 
+def make_table(shown: Shown, choice: Choice, name: str, kind: str) -> tuple[str, bytes] | tuple[Fault, ...]:
+    """Name and bytes of a table as a file, or the faults that made it impossible."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="xuncha-") as folder:
+            return name, write_shown(shown, choice, Path(folder) / name, kind).read_bytes()
+    except XunchaError as error:
+        return tuple(error.faults)
+
+
+def written(made: tuple[str, bytes] | tuple[Fault, ...]) -> tuple[str, bytes]:
+    """Name and bytes.
+
+    Raises:
+        ImpossibleError: faults were made instead.
+    """
+    name, body = made[0], made[-1]
+    if isinstance(name, str) and isinstance(body, bytes):
+        return name, body
+    raise ImpossibleError([f for f in made if isinstance(f, Fault)])
+
+
 def _begin(parent: int) -> None:
     """Be polite, and do not outlive the server."""
     os.nice(NICE)
@@ -100,10 +126,21 @@ class Apart:
             ImpossibleError: the run cannot be exported, or the process died over it.
         """
         who = view.principal
-        order = Order(self._url, city, who.name, who.role, str(who.scope), day, kind, view.lang)
+        return self._made(make, Order(self._url, city, who.name, who.role, str(who.scope), day, kind, view.lang))
+
+    def table_file(self, shown: Shown, choice: Choice, name: str, kind: str) -> tuple[str, bytes]:
+        """Name and bytes of a table that has been gathered here, written in the other process.
+
+        Raises:
+            ImpossibleError: it cannot be written, or the process died over it.
+        """
+        return self._made(make_table, shown, choice, name, kind)
+
+    def _made(self, work: Callable[..., tuple[str, bytes] | tuple[Fault, ...]], *order: object) -> tuple[str, bytes]:
+        """What the other process makes of an order."""
         pool = self._executor()
         try:
-            made = pool.submit(make, order).result()
+            made = pool.submit(work, *order).result()
         except BrokenProcessPool as error:
             with self._lock:
                 if self._pool is pool:
@@ -117,9 +154,7 @@ class Apart:
                     "try again; if it happens again, look at the memory",
                 )
             ) from error
-        if isinstance(made[0], str):
-            return made[0], bytes(made[1])
-        raise ImpossibleError([f for f in made if isinstance(f, Fault)])
+        return written(made)
 
     def processes(self) -> list[int]:
         """Process ids, for those who watch."""

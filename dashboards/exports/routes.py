@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import urllib.parse
 from contextlib import suppress
 from datetime import date
@@ -14,10 +13,10 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from dashboards.desk_manager import Choice
+from dashboards.exports.apart import make_table, written
 from dashboards.exports.files import run_file
 from dashboards.exports.run import FORMATS
 from dashboards.exports.shown import FORMATS as TABLE_FORMATS
-from dashboards.exports.shown import write_shown
 from dashboards.manager_tables import shown_table
 from dashboards.scoped_source import export_city
 from gis.errors import XunchaError
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 TABLE_ROLES: tuple[Role, ...] = ("manager", "administrator")
 RUN_ROLES: tuple[Role, ...] = ("planner", "manager", "administrator")
+SLOW = ("gpkg", "html", "pdf")  # seconds where rows are many: written by the other process
 MEDIA = {
     ".csv": "text/csv; charset=utf-8",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -41,12 +41,13 @@ MEDIA = {
 }
 
 
-def table_file(view: View, day: date, choice: Choice, kind: str) -> tuple[str, bytes]:
+def table_file(view: View, day: date, choice: Choice, kind: str, apart: Apart | None = None) -> tuple[str, bytes]:
     """Name and bytes of the table of a choice, row for row as the page shows it."""
+    name = f"xuncha-{day}-{choice.kind}-{choice.level}.{kind}"
     shown = shown_table(view, day, choice)
-    with tempfile.TemporaryDirectory(prefix="xuncha-") as folder:
-        name = f"xuncha-{day}-{choice.kind}-{choice.level}.{kind}"
-        return name, write_shown(shown, choice, Path(folder) / name, kind).read_bytes()
+    if apart is not None and kind in SLOW:
+        return apart.table_file(shown, choice, name, kind)
+    return written(make_table(shown, choice, name, kind))
 
 
 def _download(name: str, body: bytes) -> Response:
@@ -60,7 +61,7 @@ def _download(name: str, body: bytes) -> Response:
 
 
 class Exports:
-    """The handlers, over one desk; whole runs are written by another process where there is one."""
+    """The handlers, over one desk; what takes seconds is written by another process where there is one."""
 
     def __init__(self, desk: Desk, apart: Apart | None) -> None:
         self.desk = desk
@@ -88,7 +89,7 @@ class Exports:
             if day is None or kind not in TABLE_FORMATS:
                 return JSONResponse({"error": "not_found"}, status_code=404)
             view.data.log("export", day=day, purpose="table", format=kind, query=str(request.url.query)[:400])
-            return _download(*table_file(view, day, Choice.of(view.query), kind))
+            return _download(*table_file(view, day, Choice.of(view.query), kind, self._apart))
         except XunchaError as error:
             return JSONResponse({"error": str(error)}, status_code=403)
 
@@ -107,7 +108,7 @@ class Exports:
 
 
 def export_routes(desk: Desk, apart: Apart | None = None) -> APIRouter:
-    """The routes, to be included before Dash adds its own; `apart` is the process that writes whole runs (None: this one)."""
+    """The routes, to be included before Dash adds its own; `apart` writes what is slow in another process (None: in this one)."""
     router = APIRouter(include_in_schema=False)
     exports = Exports(desk, apart)
     router.add_route("/export/table/{kind}", exports.table, methods=["GET"])

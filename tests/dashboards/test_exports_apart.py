@@ -9,8 +9,10 @@ from town import CITY, DAY
 
 from dashboards.app import create_desk
 from dashboards.auth.principal import Principal, Scope
+from dashboards.desk_manager import Choice
 from dashboards.exports.apart import Apart
 from dashboards.exports.files import run_file
+from dashboards.exports.routes import table_file
 from dashboards.scoped_source import export_city
 from dashboards.settings import DeskSettings
 from gis.errors import ImpossibleError
@@ -35,6 +37,8 @@ def test_the_same_bytes_as_in_this_process_and_a_dead_one_is_told_and_replaced(b
         assert made[0] == f"xuncha-{DAY}-town-A-csv.zip"
         with pytest.raises(ImpossibleError):
             apart.run_file(view, city, DAY.replace(year=2030), "csv")
+        choice = Choice.of({"level": "window"})
+        assert table_file(view, DAY, choice, "pdf", apart) == table_file(view, DAY, choice, "pdf")
         (child,) = apart.processes()
         os.kill(child, signal.SIGKILL)
         while alive(child):  # until the pool has noticed

@@ -1,13 +1,14 @@
 // Dash components of our own, registered as window.xuncha: MapView (the map, loaded on first use) and Live (the server's stream).
 import { nameLists } from "./names";
-import type { MapController } from "./map";
-import type { MapProps, MapWords, StateUpdate } from "./types";
+import type { Fetched, MapController } from "./map";
+import type { LayerSpec, MapProps, MapWords, StateUpdate } from "./types";
 
 declare const MAP_MODULE: string;
 declare const WORKER_MODULE: string;
 
 interface ReactLike {
   createElement: (type: unknown, props: unknown, ...children: unknown[]) => unknown;
+  useLayoutEffect: (run: () => void | (() => void), deps?: unknown[]) => void;
   useEffect: (run: () => void | (() => void), deps?: unknown[]) => void;
   useRef: <T>(value: T) => { current: T };
 }
@@ -19,6 +20,7 @@ declare global {
   }
 }
 
+const PATIENCE_MS = 3000; // for geometry, before the map is shown without
 const base = (document.currentScript as HTMLScriptElement).src.replace(/[^/]*$/, "");
 const maps = new Map<string, MapController>();
 const early = new Map<string, StateUpdate[]>();
@@ -39,13 +41,24 @@ function load(): Promise<MapModule> {
   return module;
 }
 
+// Geometry is fetched while the map's own script is still being read; what fails here is fetched, and told, by the map.
+async function fetched(layers: LayerSpec[] | undefined): Promise<Fetched[]> {
+  const wanted = (layers ?? []).filter((spec) => spec.url && spec.visible && spec.kind !== "raster" && !spec.data);
+  const one = async (spec: LayerSpec): Promise<Fetched[]> => {
+    const answer = await fetch(spec.url!, { credentials: "same-origin" });
+    return answer.ok ? [{ spec, buffer: await answer.arrayBuffer() }] : [];
+  };
+  return (await Promise.all(wanted.map((spec) => one(spec).catch(() => [])))).flat();
+}
+
 function mount(box: HTMLElement, id: string, props: () => MapProps, done: (map: MapController) => void): () => void {
   let gone = false;
   const words = { ...WORDS, ...props().words };
-  load()
-    .then((m) => {
+  const late = new Promise<Fetched[]>((resolve) => window.setTimeout(() => resolve([]), PATIENCE_MS));
+  Promise.all([load(), Promise.race([fetched(props().layers), late])])
+    .then(([m, first]) => {
       if (gone) return;
-      const map = new m.MapController(box, words, props);
+      const map = new m.MapController(box, words, props, first);
       maps.set(id, map);
       done(map);
       for (const update of early.get(id) ?? []) map.setState(update);
@@ -64,7 +77,7 @@ function mount(box: HTMLElement, id: string, props: () => MapProps, done: (map: 
 }
 
 function MapView(props: MapProps): unknown {
-  const { useEffect, useRef, createElement } = window.React;
+  const { useEffect, useLayoutEffect, useRef, createElement } = window.React;
   const box = useRef<HTMLElement | null>(null);
   const latest = useRef(props);
   const map = useRef<MapController | null>(null);
@@ -84,7 +97,7 @@ function MapView(props: MapProps): unknown {
     };
   }, []);
   useEffect(() => { if (props.layers) map.current?.setLayers(props.layers); }, [props.layers]);
-  useEffect(() => { if (props.state) map.current?.setState(props.state); }, [props.state]);
+  useLayoutEffect(() => { if (props.state) map.current?.setState(props.state); }, [props.state]);
   useEffect(() => map.current?.select(props.selected), [props.selected]);
   useEffect(() => { if (props.fit) map.current?.fit(props.fit.bounds, props.fit.max_zoom); }, [props.fit]);
   return createElement("div", {
@@ -196,6 +209,7 @@ document.addEventListener("click", (event) => {
 const ask = window.fetch.bind(window);
 window.fetch = async (...request: Parameters<typeof fetch>): Promise<Response> => {
   const answer = await ask(...request);
-  if (answer.status === 401 && answer.url.startsWith(location.origin)) location.reload();
-  return answer;
+  if (answer.status !== 401 || !answer.url.startsWith(location.origin)) return answer;
+  location.reload();
+  return new Promise<Response>(() => undefined); // nobody is to make something of that answer meanwhile
 };

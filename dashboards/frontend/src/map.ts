@@ -1,15 +1,18 @@
 // The map itself: MapLibre GL with geometry sent once and state as small differences. No glyphs, tiles or sprites are requested
 // unless a base map is configured; text is drawn from local fonts.
 import * as maplibregl from "maplibre-gl";
-import type { FilterSpecification, GeoJSONSource, MapGeoJSONFeature, StyleSpecification } from "maplibre-gl";
+import type { FilterSpecification, GeoJSONSource, StyleSpecification } from "maplibre-gl";
 import { PMTiles, Protocol } from "pmtiles";
-import { colourOf, dark, labelOf, widthOf } from "./paint";
+import { LineLayer } from "./lines";
+import { type Rgba, colourer, colourOf, dark, labelOf, widthAt } from "./paint";
 import { Panel, element, summary } from "./panel";
-import { type Decoded, decode, decodeState, fromBase64 } from "./payload";
+import { type Decoded, NOTHING, decode, decodeState, fromBase64 } from "./payload";
 import type { BaseMap, LayerSpec, MapClick, MapProps, MapWords, PointSet, StateUpdate } from "./types";
 
 const FONT = "'Noto Sans SC Variable','Noto Sans SC','Noto Sans CJK SC','Microsoft YaHei',sans-serif";
 const PARTS = ["-fill", "-line", "-point", "-selected", "-label", "-raster"];
+const LABELS_FROM = 14; // zoom
+const NEAR = 5; // pixels
 const BACKGROUND = { light: "#eef1f4", dark: "#0f1a24" };
 
 interface Loaded {
@@ -19,7 +22,15 @@ interface Loaded {
   titles: string[];
   values: (number | null)[];
   counts: Map<number | null, number>;
-  bounds: Decoded["bounds"];
+  features: Decoded["features"];
+  lines: LineLayer | null; // of kind line: drawn by ourselves
+  colour: (value: number | null) => Rgba;
+}
+
+// What was fetched while the map itself was being loaded.
+export interface Fetched {
+  spec: LayerSpec;
+  buffer: ArrayBuffer;
 }
 
 const EMPTY = { type: "FeatureCollection" as const, features: [] };
@@ -38,6 +49,7 @@ export class MapController {
   private readonly resizer: ResizeObserver;
   private specs: LayerSpec[] = [];
   private readonly loaded = new Map<string, Loaded>();
+  private readonly early = new Map<string, Decoded>();
   private readonly waiting = new Map<string, StateUpdate[]>();
   private readonly shown = new Map<string, boolean>();
   private clicks = 0;
@@ -51,7 +63,11 @@ export class MapController {
     private readonly box: HTMLElement,
     private readonly words: MapWords,
     private readonly props: () => MapProps,
+    fetched: readonly Fetched[] = [],
   ) {
+    for (const { spec, buffer } of fetched) this.early.set(spec.url!, decode(buffer));
+    const first = [...this.early.values()].find((d) => d.bounds)?.bounds;
+    this.fitted = Boolean(first);
     const canvas = element("div", "xm-canvas");
     this.alternative.setAttribute("aria-live", "off");
     this.alternative.id = `${props().id}-alternative`;
@@ -60,8 +76,7 @@ export class MapController {
     this.map = new maplibregl.Map({
       container: canvas,
       style: this.baseStyle(props().base_map),
-      center: [121.87, 29.48],
-      zoom: 9,
+      ...(first ? { bounds: first, fitBoundsOptions: { padding: 36, maxZoom: 15 } } : { center: [121.87, 29.48], zoom: 9 }),
       attributionControl: props().base_map?.attribution ? { compact: true } : false,
       localIdeographFontFamily: FONT,
       dragRotate: false,
@@ -154,13 +169,19 @@ export class MapController {
       this.addRaster(spec);
       return;
     }
-    this.map.addSource(spec.id, { type: "geojson", data: EMPTY, maxzoom: 16, tolerance: 0.3, buffer: 32 });
-    this.paintLayers(spec);
-    if (!spec.url && !spec.data) {
-      this.accept(spec, { ids: [], titles: [], bounds: null, features: [] });
-      return;
+    if (spec.kind !== "line") {
+      this.addSource(spec.id);
+      this.paintLayers(spec);
     }
-    void this.fetch(spec);
+    const early = this.early.get(spec.url ?? "");
+    this.early.delete(spec.url ?? "");
+    if (early) this.accept(spec, early);
+    else if (!spec.url && !spec.data) this.accept(spec, NOTHING);
+    else void this.fetch(spec);
+  }
+
+  private addSource(id: string): void {
+    this.map.addSource(id, { type: "geojson", data: EMPTY, maxzoom: 16, tolerance: 0.3, buffer: 32 });
   }
 
   private async fetch(spec: LayerSpec): Promise<void> {
@@ -184,24 +205,72 @@ export class MapController {
   }
 
   private accept(spec: LayerSpec, got: Decoded): void {
-    this.loaded.set(spec.id, {
-      spec,
-      ids: got.ids,
-      index: new Map(got.ids.map((id, k) => [id, k])),
-      titles: got.titles,
-      values: new Array<number | null>(got.ids.length).fill(null),
-      counts: new Map([[null, got.ids.length]]),
-      bounds: got.bounds,
-    });
+    const lines = spec.kind === "line" ? this.lineLayer(spec, got) : null;
+    const layer: Loaded = { spec, lines, colour: colourer(spec.style), ids: [], index: new Map(), titles: [], values: [], counts: new Map(), features: got.features };
+    this.loaded.set(spec.id, layer);
     if (!this.fitted && got.bounds) this.fit(got.bounds, 15); // before the data, so that only tiles in view are cut
-    (this.map.getSource(spec.id) as GeoJSONSource).setData({ type: "FeatureCollection", features: got.features });
+    this.take(layer, got);
+    if (lines) this.map.addLayer(lines);
+    this.order();
     for (const update of this.waiting.get(spec.id) ?? []) this.apply(update);
     this.waiting.delete(spec.id);
+    this.nameStreets();
     this.select(this.selected);
     this.draw();
     this.map.once("idle", () => {
       if (!this.gone) this.props().setProps?.({ ready: true });
     });
+  }
+
+  private lineLayer(spec: LayerSpec, got: Decoded): LineLayer {
+    const look = (zoom: number): { width: number; opacity: number; mark: Rgba } => {
+      const now = this.loaded.get(spec.id)?.spec ?? spec;
+      return { width: widthAt(now, zoom), opacity: now.opacity, mark: dark() ? [0.85, 0.85, 0.85, 0.85] : [0.05, 0.08, 0.11, 0.85] };
+    };
+    const lines = new LineLayer(`${spec.id}-line`, look, got.flat, got.rank);
+    lines.shown = this.visibility(spec) === "visible";
+    return lines;
+  }
+
+  // New geometry under a layer: everything without a value, nothing selected.
+  private take(layer: Loaded, got: Decoded): void {
+    layer.ids = got.ids;
+    layer.index = new Map(got.ids.map((id, k) => [id, k]));
+    layer.titles = got.titles;
+    layer.values = new Array<number | null>(got.ids.length).fill(null);
+    layer.counts = new Map([[null, got.ids.length]]);
+    layer.features = got.features;
+    layer.lines?.setGeometry(got.flat, got.rank);
+    const source = this.map.getSource<GeoJSONSource>(layer.spec.id);
+    source?.setData({ type: "FeatureCollection", features: got.features() });
+    this.recolour(layer);
+  }
+
+  private recolour(layer: Loaded): void {
+    if (!layer.lines) return;
+    layer.colour = colourer(layer.spec.style);
+    layer.values.forEach((value, k) => layer.lines?.setColour(k, layer.colour(value)));
+    layer.lines.redraw();
+  }
+
+  // The browser took the graphics context away and gave a new one: what MapLibre does not know of is handed over again.
+  private revive(): void {
+    for (const [id, layer] of this.loaded) {
+      if (layer.lines && !this.map.getLayer(layer.lines.id)) this.map.addLayer(layer.lines);
+      else if (!layer.lines && this.map.getSource(id)) layer.values.forEach((v, k) => this.map.setFeatureState({ source: id, id: k }, { v }));
+    }
+    this.order();
+  }
+
+  // Names of streets are written by MapLibre, from a source of its own that is made when first they can be read.
+  private nameStreets(): void {
+    if (this.map.getZoom() < LABELS_FROM) return;
+    for (const { spec, lines, features } of this.loaded.values()) {
+      if (!lines || !spec.labels || this.map.getSource(spec.id)) continue;
+      this.addSource(spec.id);
+      this.map.getSource<GeoJSONSource>(spec.id)?.setData({ type: "FeatureCollection", features: features() });
+      this.paintLabels(spec);
+    }
   }
 
   private addRaster(spec: LayerSpec): void {
@@ -213,7 +282,7 @@ export class MapController {
       paint: { "raster-opacity": spec.opacity, "raster-fade-duration": 0, "raster-resampling": "nearest" },
       layout: { visibility: this.visibility(spec) },
     });
-    this.loaded.set(spec.id, { spec, ids: [], index: new Map(), titles: [], values: [], counts: new Map(), bounds: spec.bounds });
+    this.loaded.set(spec.id, { spec, ids: [], index: new Map(), titles: [], values: [], counts: new Map(), features: () => [], lines: null, colour: colourer(spec.style) });
     if (!this.fitted) this.fit(spec.bounds, 15);
   }
 
@@ -223,13 +292,7 @@ export class MapController {
     const layout = { visibility: this.visibility(spec) };
     const none: FilterSpecification = ["==", ["id"], -1];
     const mark = dark() ? "#ffffff" : "#101820";
-    if (spec.kind === "line") {
-      // Round ends cost three times the triangles: only near by, where they show.
-      const ends = ["step", ["zoom"], "butt", 14.5, "round"];
-      const line = { "line-cap": ends, "line-join": ["step", ["zoom"], "bevel", 14.5, "round"], "line-sort-key": ["get", "r"], ...layout };
-      this.map.addLayer({ id: `${id}-selected`, type: "line", source: id, filter: none, layout, paint: { "line-color": mark, "line-width": 9, "line-opacity": 0.85 } });
-      this.map.addLayer({ id: `${id}-line`, type: "line", source: id, layout: line as never, paint: { "line-color": colour, "line-width": widthOf(spec), "line-opacity": spec.opacity } });
-    } else if (spec.kind === "polygon") {
+    if (spec.kind === "polygon") {
       this.map.addLayer({ id: `${id}-fill`, type: "fill", source: id, layout, paint: { "fill-color": colour, "fill-opacity": spec.opacity, "fill-antialias": false } });
       this.map.addLayer({ id: `${id}-line`, type: "line", source: id, layout, paint: { "line-color": spec.outline ?? (dark() ? "#6c8296" : "#7d8c9a"), "line-width": spec.width, "line-opacity": 0.7 } });
       this.map.addLayer({ id: `${id}-selected`, type: "line", source: id, filter: none, layout, paint: { "line-color": mark, "line-width": 3 } });
@@ -249,7 +312,7 @@ export class MapController {
     if (spec.kind === "line") Object.assign(layout, { "symbol-placement": "line", "symbol-spacing": 380, "text-letter-spacing": 0.06 });
     if (spec.kind === "point") Object.assign(layout, { "text-anchor": "left", "text-offset": [0.9, 0], "text-optional": true });
     this.map.addLayer({
-      id: `${spec.id}-label`, type: "symbol", source: spec.id, minzoom: spec.kind === "line" ? 14 : 11, layout: layout as never,
+      id: `${spec.id}-label`, type: "symbol", source: spec.id, minzoom: spec.kind === "line" ? LABELS_FROM : 11, layout: layout as never,
       paint: { "text-color": dark() ? "#e6edf3" : "#1d2a36", "text-halo-color": dark() ? "#0f1a24" : "#ffffff", "text-halo-width": 1.6 },
     });
   }
@@ -261,6 +324,12 @@ export class MapController {
   private repaint(spec: LayerSpec): void {
     const loaded = this.loaded.get(spec.id);
     if (loaded) loaded.spec = spec;
+    if (loaded?.lines) {
+      if (this.map.getLayer(`${spec.id}-label`)) this.map.removeLayer(`${spec.id}-label`);
+      if (spec.labels && this.map.getSource(spec.id)) this.paintLabels(spec);
+      this.recolour(loaded);
+      return;
+    }
     for (const part of PARTS) if (this.map.getLayer(spec.id + part)) this.map.removeLayer(spec.id + part);
     if (spec.kind === "raster") {
       if (this.map.getSource(spec.id)) this.map.removeSource(spec.id);
@@ -288,7 +357,10 @@ export class MapController {
 
   private toggle(layer: string, visible: boolean): void {
     this.shown.set(layer, visible);
-    for (const part of PARTS) if (this.map.getLayer(layer + part)) this.map.setLayoutProperty(layer + part, "visibility", visible ? "visible" : "none");
+    const lines = this.loaded.get(layer)?.lines;
+    if (lines) lines.shown = visible;
+    for (const part of lines ? ["-label"] : PARTS) if (this.map.getLayer(layer + part)) this.map.setLayoutProperty(layer + part, "visibility", visible ? "visible" : "none");
+    lines?.redraw();
     this.draw();
   }
 
@@ -309,6 +381,7 @@ export class MapController {
     if (update.full) decodeState(update.full).forEach((v, k) => this.put(layer, k, v));
     const indices = update.i ?? update.ids?.map((id) => layer.index.get(id) ?? -1);
     indices?.forEach((k, at) => this.put(layer, k, update.v?.[at] ?? null));
+    layer.lines?.redraw();
   }
 
   private put(layer: Loaded, k: number, value: number | null): void {
@@ -318,25 +391,21 @@ export class MapController {
     layer.values[k] = value;
     layer.counts.set(old, (layer.counts.get(old) ?? 1) - 1);
     layer.counts.set(value, (layer.counts.get(value) ?? 0) + 1);
-    this.map.setFeatureState({ source: layer.spec.id, id: k }, { v: value });
+    if (layer.lines) layer.lines.setColour(k, layer.colour(value));
+    else this.map.setFeatureState({ source: layer.spec.id, id: k }, { v: value });
   }
 
   private replace(layer: Loaded, got: Decoded): void {
-    this.map.removeFeatureState({ source: layer.spec.id });
-    layer.ids = got.ids;
-    layer.index = new Map(got.ids.map((id, k) => [id, k]));
-    layer.titles = got.titles;
-    layer.values = new Array<number | null>(got.ids.length).fill(null);
-    layer.counts = new Map([[null, got.ids.length]]);
-    (this.map.getSource(layer.spec.id) as GeoJSONSource).setData({ type: "FeatureCollection", features: got.features });
+    if (this.map.getSource(layer.spec.id)) this.map.removeFeatureState({ source: layer.spec.id });
+    this.take(layer, got);
   }
 
   private points(layer: Loaded, set: PointSet): void {
     this.replace(layer, {
+      ...NOTHING,
       ids: set.ids,
       titles: set.title ?? [],
-      bounds: null,
-      features: set.ids.map((_, k) => ({
+      features: () => set.ids.map((_, k) => ({
         type: "Feature", id: k,
         geometry: { type: "Point", coordinates: [set.lon[k]!, set.lat[k]!] },
         properties: { t: set.title?.[k] ?? "", r: 0 },
@@ -348,9 +417,9 @@ export class MapController {
   select(selected: MapProps["selected"]): void {
     this.selected = selected ?? null;
     for (const [id, layer] of this.loaded) {
-      if (!this.map.getLayer(`${id}-selected`)) continue;
       const k = selected?.layer === id ? (layer.index.get(selected.id) ?? -1) : -1;
-      this.map.setFilter(`${id}-selected`, ["==", ["id"], k]);
+      layer.lines?.select(k);
+      if (this.map.getLayer(`${id}-selected`)) this.map.setFilter(`${id}-selected`, ["==", ["id"], k]);
     }
   }
 
@@ -361,28 +430,30 @@ export class MapController {
 
   // --- what people do ---------------------------------------------------------------------------------------------
 
-  private pickable(): string[] {
-    return this.specs
-      .filter((s) => s.pick && this.visibility(s) === "visible")
-      .flatMap((s) => ["-point", "-line", "-fill"].map((p) => s.id + p))
-      .filter((l) => this.map.getLayer(l));
-  }
-
-  private at(point: maplibregl.Point): MapGeoJSONFeature | undefined {
-    const near: [maplibregl.PointLike, maplibregl.PointLike] = [[point.x - 5, point.y - 5], [point.x + 5, point.y + 5]];
-    const found = this.map.queryRenderedFeatures(near, { layers: this.pickable() });
-    const weight = (f: MapGeoJSONFeature): number => (f.layer.id.endsWith("-point") ? 0 : f.layer.id.endsWith("-line") && this.loaded.get(f.source)?.spec.kind === "line" ? 1 : 2);
-    if (found.length === 0) return undefined;
-    const best = found.reduce((a, b) => (weight(b) < weight(a) ? b : a));
-    if (weight(best) < 2) return best;
-    return this.map.queryRenderedFeatures(point, { layers: this.pickable() })[0] ?? best;
+  // What lies at a place: a point before a line before an area, the topmost first.
+  private at(point: maplibregl.Point): { layer: Loaded; k: number } | undefined {
+    const open = this.specs.filter((s) => s.pick && this.visibility(s) === "visible");
+    const rendered = (part: string, where: Parameters<maplibregl.Map["queryRenderedFeatures"]>[0]): { layer: Loaded; k: number } | undefined => {
+      const layers = open.map((s) => s.id + part).filter((l) => this.map.getLayer(l)?.type !== undefined);
+      const feature = layers.length ? this.map.queryRenderedFeatures(where, { layers })[0] : undefined;
+      const layer = feature && this.loaded.get(feature.source);
+      return layer && { layer, k: feature.id as number };
+    };
+    const near: [maplibregl.PointLike, maplibregl.PointLike] = [[point.x - NEAR, point.y - NEAR], [point.x + NEAR, point.y + NEAR]];
+    const found = rendered("-point", near);
+    if (found) return found;
+    for (const spec of [...open].reverse()) {
+      const layer = this.loaded.get(spec.id);
+      const k = layer?.lines?.nearest(point, NEAR) ?? -1;
+      if (layer && k >= 0) return { layer, k };
+    }
+    return rendered("-fill", point);
   }
 
   private pick(point: maplibregl.Point): void {
-    const feature = this.at(point);
-    const layer = feature && this.loaded.get(feature.source);
-    if (!feature || !layer) return;
-    const k = feature.id as number;
+    const found = this.at(point);
+    if (!found) return;
+    const { layer, k } = found;
     const place = this.map.unproject(point);
     const click: MapClick = {
       layer: layer.spec.id, id: layer.ids[k]!, title: layer.titles[k] ?? "", value: layer.values[k] ?? null,
@@ -409,20 +480,21 @@ export class MapController {
       this.box.dataset["zoom"] = this.map.getZoom().toFixed(2);
       if (!this.gone) this.props().setProps?.({ viewport: { bounds, zoom: this.map.getZoom() } });
     });
+    this.map.on("zoomend", () => this.nameStreets());
+    this.map.on("webglcontextrestored", () => this.map.once("styledata", () => this.revive()));
     this.map.on("error", (e) => this.say(`${this.words.failed}: ${e.error?.message ?? ""}`));
   }
 
   private hover(point: maplibregl.Point): void {
-    const feature = this.at(point);
-    const layer = feature && this.loaded.get(feature.source);
-    this.map.getCanvas().style.cursor = layer ? "pointer" : "";
-    if (!feature || !layer) {
+    const found = this.at(point);
+    this.map.getCanvas().style.cursor = found ? "pointer" : "";
+    if (!found) {
       this.tip.hidden = true;
       return;
     }
-    const k = feature.id as number;
+    const { layer, k } = found;
     const value = labelOf(layer.spec.style, layer.values[k] ?? null, this.words.missing);
-    const title = layer.titles[k] || (feature.properties["t"] as string) || layer.ids[k] || "";
+    const title = layer.titles[k] || layer.ids[k] || "";
     this.tip.replaceChildren(element("strong", "", title), element("span", "", value));
     this.tip.hidden = false;
     const left = Math.min(point.x + 14, this.box.clientWidth - this.tip.offsetWidth - 8);

@@ -14,12 +14,27 @@ interface Header {
   rank?: number[];
 }
 
+// All rings one after the other: rings of each feature, vertices of each ring, coordinates.
+export interface Flat {
+  parts: Uint32Array;
+  counts: Uint32Array;
+  xs: Float64Array;
+  ys: Float64Array;
+}
+
 export interface Decoded {
   ids: string[];
   titles: string[];
+  rank: number[];
   bounds: [number, number, number, number] | null;
-  features: Feature[];
+  flat: Flat;
+  features: () => Feature[]; // as GeoJSON, made when asked for
 }
+
+export const NOTHING: Decoded = {
+  ids: [], titles: [], rank: [], bounds: null, features: () => [],
+  flat: { parts: new Uint32Array(0), counts: new Uint32Array(0), xs: new Float64Array(0), ys: new Float64Array(0) },
+};
 
 export function fromBase64(text: string): ArrayBuffer {
   const raw = atob(text);
@@ -74,8 +89,8 @@ export function decode(buffer: ArrayBuffer): Decoded {
   const length = view.getUint32(4, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length))) as Header;
   const next = reader(new Uint8Array(buffer, 8 + length));
-  const parts = Array.from({ length: header.n }, next);
-  const counts = Array.from({ length: header.rings }, next);
+  const parts = Uint32Array.from({ length: header.n }, next);
+  const counts = Uint32Array.from({ length: header.rings }, next);
   const xs = new Float64Array(header.vertices);
   const ys = new Float64Array(header.vertices);
   for (const axis of [xs, ys]) {
@@ -85,7 +100,13 @@ export function decode(buffer: ArrayBuffer): Decoded {
       axis[k] = at * header.scale;
     }
   }
-  const features: Feature[] = [];
+  const flat = { parts, counts, xs, ys };
+  const rest = { ids: header.ids, titles: header.titles ?? [], rank: header.rank ?? [], bounds: header.bounds };
+  return { ...rest, flat, features: () => features(header, flat) };
+}
+
+function features(header: Header, { parts, counts, xs, ys }: Flat): Feature[] {
+  const out: Feature[] = [];
   let ring = 0;
   let vertex = 0;
   for (let f = 0; f < header.n; f++) {
@@ -97,14 +118,58 @@ export function decode(buffer: ArrayBuffer): Decoded {
       rings.push(positions);
     }
     if (rings.length === 0) continue;
-    features.push({
+    out.push({
       type: "Feature",
       id: f,
       geometry: geometry(header.kind, rings),
       properties: { t: header.titles?.[f] ?? "", r: header.rank?.[f] ?? 0 },
     });
   }
-  return { ids: header.ids, titles: header.titles ?? [], bounds: header.bounds, features };
+  return out;
+}
+
+// Lines without the vertices that lie within `tolerance` of the chord around them (Douglas and Peucker); ends stay.
+export function simplified({ parts, counts, xs, ys }: Flat, tolerance: number): Flat {
+  const keep = new Uint8Array(xs.length);
+  const fewer = new Uint32Array(counts.length);
+  const stack: number[] = [];
+  let start = 0;
+  for (let r = 0; r < counts.length; r++) {
+    const last = start + counts[r]! - 1;
+    if (last < start) continue;
+    keep[start] = keep[last] = 1;
+    stack.push(start, last);
+    while (stack.length) {
+      const b = stack.pop()!;
+      const a = stack.pop()!;
+      const dx = xs[b]! - xs[a]!;
+      const dy = ys[b]! - ys[a]!;
+      const square = dx * dx + dy * dy || 1e-30;
+      let worst = tolerance * tolerance;
+      let at = -1;
+      for (let k = a + 1; k < b; k++) {
+        const t = Math.max(0, Math.min(1, ((xs[k]! - xs[a]!) * dx + (ys[k]! - ys[a]!) * dy) / square));
+        const ex = xs[k]! - xs[a]! - t * dx;
+        const ey = ys[k]! - ys[a]! - t * dy;
+        if (ex * ex + ey * ey <= worst) continue;
+        worst = ex * ex + ey * ey;
+        at = k;
+      }
+      if (at < 0) continue;
+      keep[at] = 1;
+      stack.push(a, at, at, b);
+    }
+    for (let k = start; k <= last; k++) fewer[r]! += keep[k]!;
+    start = last + 1;
+  }
+  const total = fewer.reduce((sum, n) => sum + n, 0);
+  const out = { parts, counts: fewer, xs: new Float64Array(total), ys: new Float64Array(total) };
+  for (let k = 0, j = 0; k < xs.length; k++) {
+    if (!keep[k]) continue;
+    out.xs[j] = xs[k]!;
+    out.ys[j++] = ys[k]!;
+  }
+  return out;
 }
 
 export function decodeState(update: { dtype: "u8" | "f32"; data: string }): (number | null)[] {
