@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from etl.evaluate import Evaluation
+    from etl.evaluate_networks import Part
     from gis.calibration import CalibrationTable
 
 _LIBRARIES = ("numpy", "numba", "scipy", "shapely", "pandas")
@@ -47,6 +48,7 @@ def report(
     command: str,
     cases: Evaluation | None = None,
     community: pd.DataFrame | None = None,
+    networks: Sequence[str] = (),
 ) -> str:
     """The page in Markdown.
 
@@ -54,6 +56,7 @@ def report(
         found: the evaluation.
         cases: troubles with phones (`etl.evaluate_cases`).
         community: a week of community patrols (likewise).
+        networks: sections on other networks (`network_section`).
         place: name of the network.
         today: date of the run.
         table: the calibration.
@@ -75,9 +78,24 @@ def report(
         *([_cases(cases)] if cases is not None else []),
         _rounds(found),
         *([_community(community)] if community is not None else []),
+        *([_NETWORKS, *networks] if networks else []),
         _LIMITS,
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def network_section(found: Evaluation, part: Part, *, place: str, seconds: float, command: str) -> str:
+    """The short section of one network: what was simulated there, and the scores by mode, interval and noise."""
+    whole = part.km >= part.km_all
+    which_zh = "全部" if whole else f"最靠中心的 {part.km:,.1f} km,全网共 {part.km_all:,.1f} km"
+    which_en = "all" if whole else f"the {part.km:,.1f} km next to the middle, of {part.km_all:,.1f} km"
+    graph = part.ground.network.graph
+    return f"""### {place}
+
+`{command}`,{seconds:.0f} s;{graph.segment_count:,} 条边;有规则的路段 {part.sections:,} 条({which_zh}),{len(found.windows):,} 个时段。
+{graph.segment_count:,} segments; {part.sections:,} sections with a rule ({which_en}), {len(found.windows):,} windows.
+
+{_markdown(_conditions(found))}"""
 
 
 def _named(w: pd.DataFrame) -> pd.DataFrame:
@@ -196,6 +214,11 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+_NETWORKS = """## 其他路网 | On other networks
+
+同样的模拟与核查,校准不变(仍是示例县拟合的),种子 901;大路网只巡查最靠中心的一部分(`--km`),定位仍与全部道路匹配。
+The same simulation and audit with the same calibration (fitted on the sample county), seed 901; of a large network only the part next
+to its middle is patrolled (`--km`), while fixes are matched to all of its streets."""
 _CASES = """## 手机的种种情形 | What happens to phones
 
 间隔 15 s、噪声 8 m,每次只变一项;同样的巡查。手机在抽屉:15% 的设备有 1-3 小时留在原处,人照常巡查。

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import geopandas as gpd
 
+from etl.base import source_files
 from etl.evaluate import Ground
 from etl.inputs import DayTables, match_settings, standard_of
 from etl.load import load_city
 from etl.match import match_file, profile_of, sparse_preference
 from etl.network_stage import RESTS_ON, network_for
-from gis.errors import Fault, SettingsError
+from gis.errors import Fault, InputError, SettingsError
 from gis.model import MODES
 from layers.store import open_store
 
@@ -24,25 +25,28 @@ if TYPE_CHECKING:
 
     from etl.base import Progress
     from gis.network import Network
-    from layers.city import City
+    from layers.city import City, Source
 
 FAR = date(2100, 1, 1)  # the latest edition of everything
 
 
 @contextmanager
-def network_of_files(city: City, *, tables: Sequence[str], progress: Progress) -> Iterator[tuple[Network, DayTables]]:
+def network_of_files(
+    city: City, *, tables: Sequence[str], optional: Sequence[str] = (), progress: Progress
+) -> Iterator[tuple[Network, DayTables]]:
     """The network of a city's files in a store that lives only as long as it is needed.
 
     Args:
         city: the city file.
         tables: which tables to read.
+        optional: of these, those that are left out where a source's file is not there (yet).
         progress: told how far it is.
 
     Raises:
         SettingsError: the city has no roads.
         InputError: a source cannot be read.
     """
-    names = [s.name for s in city.sources if s.table in tables]
+    names = [s.name for s in city.sources if s.table in tables and (s.table not in optional or _there(s, city))]
     if not city.of_table("road_edges"):
         raise SettingsError(
             Fault(
@@ -64,6 +68,15 @@ def network_of_files(city: City, *, tables: Sequence[str], progress: Progress) -
             yield network, held
         finally:
             store.close()
+
+
+def _there(source: Source, city: City) -> bool:
+    """Whether the files of a source exist."""
+    try:
+        source_files(source, city)
+    except InputError:
+        return False
+    return True
 
 
 def match_city(
@@ -133,8 +146,9 @@ def _columns(text: str | None) -> dict[str, str] | None:
 
 @contextmanager
 def ground_of(city: City, day: date, *, progress: Progress) -> Iterator[Ground]:
-    """Where simulated days of a city take place."""
-    with network_of_files(city, tables=RESTS_ON, progress=progress) as (network, held):
+    """Where simulated days of a city take place; without the grids of a file that is not there."""
+    optional = ("work_grids", "community_grids")
+    with network_of_files(city, tables=RESTS_ON, optional=optional, progress=progress) as (network, held):
         found = {
             t: gpd.GeoDataFrame(held[t]) if held.has(t) else None for t in ("work_grids", "community_grids", "areas")
         }

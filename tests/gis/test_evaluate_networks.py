@@ -1,0 +1,70 @@
+"""The part of a network that an evaluation patrols: counted by hand on streets in a row."""
+
+from dataclasses import replace
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pytest
+from hand_network import Sec, Seg, make_network
+
+from etl.accuracy import network_section
+from etl.evaluate import Ground, evaluate
+from etl.evaluate_networks import part_of
+from gis.calibration_tables import latest
+from gis.model import Mode
+from layers.standard_files import load_standard
+
+DAY, ZONE = date(2026, 3, 18), ZoneInfo("Asia/Shanghai")
+STANDARD = load_standard("xiangshan-2019")
+
+
+@pytest.fixture
+def ground():
+    """Seven streets of 1 km in a row from west to east, one of them (the third) without a rule; all in work grid W or E."""
+    rules = ["road.branch"] * 7
+    rules[2] = None
+    sections = [Sec(f"S{i}", f"r{i}", "branch", r, grid="W" if i < 4 else "E") for i, r in enumerate(rules)]
+    streets = [Seg(f"s{i}", f"S{i}", (1000 * i, 0), (1000 * i + 1000, 0), (0, 1000)) for i in range(7)]
+    grids = pd.DataFrame({"grid_id": ["E", "W"], "level": ["central", "central"]})
+    return Ground(make_network(sections, streets), STANDARD, ZONE, DAY, grids)
+
+
+def ruled(ground):
+    sections = ground.network.sections
+    return sections["section_id"][sections["rule_id"].notna()].tolist()
+
+
+def test_what_fits_the_budget_is_taken_whole(ground):
+    part = part_of(ground, budget_km=6.0)
+    assert part.ground is ground
+    assert (part.km, part.km_all, part.sections) == (6.0, 6.0, 6)
+
+
+def test_the_sections_next_to_the_middle_are_taken_up_to_the_budget(ground):
+    # the six begin at 0, 1, 3, 4, 5 and 6 km: median 3.5 km; 3 and 4 lie half a kilometre from it, 5 one and a half, 1 two and a half
+    part = part_of(ground, budget_km=3.9)
+    assert ruled(part.ground) == ["S3", "S4", "S5"]
+    assert (part.km, part.km_all, part.sections) == (3.0, 6.0, 3)
+    assert part.ground.network.graph is ground.network.graph
+    assert part.ground.work_grids["grid_id"].tolist() == ["E", "W"]
+    assert ruled(ground) == ["S0", "S1", "S3", "S4", "S5", "S6"]
+
+
+def test_grids_without_a_judged_section_are_left_out(ground):
+    only_east = replace(ground, network=replace(ground.network, sections=ground.network.sections.iloc[:].copy()))
+    only_east.network.sections.loc[:3, "rule_id"] = None
+    part = part_of(only_east, budget_km=1.0)
+    assert ruled(part.ground) == ["S5"]
+    assert part.ground.work_grids["grid_id"].tolist() == ["E"]
+
+
+def test_a_part_is_evaluated_and_told(ground):
+    part = part_of(replace(ground, work_grids=None), budget_km=2.0)
+    found = evaluate(part.ground, seeds=(1,), intervals_s=(10.0,), noises_m=(3.0,), modes=(Mode.EBIKE,), table=latest())
+    # a branch has one window a day
+    assert sorted(found.windows["section_id"]) == ["S3", "S4"]
+    page = network_section(found, part, place="小城", seconds=1.0, command="xuncha evaluate small.toml")
+    assert "最靠中心的 2.0 km,全网共 6.0 km" in page
+    assert "2 sections with a rule" in page
+    assert "| ebike | 10 | 3 |" in page
