@@ -34,11 +34,10 @@ def rollup(
     subject_of_row: I8,
     rule_of_row: I8,
     rule_ids: Sequence[str],
-    outcome: I8,
+    outcomes: Mapping[str, I8],
     length_mm: I8,
-    charged: str,
     standard: Standard,
-) -> pd.DataFrame:
+) -> dict[str, pd.DataFrame]:
     """Rows of the `rollups` contract for one level: one per key and rule, and per key over all rules where there are several.
 
     Args:
@@ -48,14 +47,16 @@ def rollup(
         subject_of_row: int64 (W,), subject of each window; a window may occur under several keys (persons).
         rule_of_row: int64 (W,), index into `rule_ids`.
         rule_ids: the rules.
-        outcome: int64 (W,), index into OUTCOMES.
+        outcomes: whom it is charged to (entitled, responsible) -> int64 (W,), index into OUTCOMES.
         length_mm: int64 (W,).
-        charged: entitled or responsible.
         standard: says how rates are weighted.
+
+    Returns:
+        charged -> frame. Groups, their order and names are worked out once for all of them.
     """
     labels = np.array([k or NONE for k in keys], dtype=object)
     codes, uniques = pd.factorize(labels, sort=True)
-    parts = []
+    parts: dict[str, list[pd.DataFrame]] = {charged: [] for charged in outcomes}
     seen = np.zeros(len(keys) * len(rule_ids), dtype=np.bool_)
     seen[subject_of_row * len(rule_ids) + rule_of_row] = True
     pairs = np.flatnonzero(seen)
@@ -64,22 +65,18 @@ def rollup(
     for rule, every in zip(rules, (True, False) if len(rules) > 1 else (False,), strict=True):
         group = codes[subject_of_row].astype(np.int64) * len(ids) + rule
         kept, place = np.unique(group, return_inverse=True)  # groups that have a window at all
-        counts = counts_by(place, outcome, length_mm, len(kept), standard)
         subject = np.unique(pairs // len(rule_ids)) if every else pairs // len(rule_ids)
         home = codes[subject].astype(np.int64) * len(ids) + (0 if every else pairs % len(rule_ids) + 1)
-        counts.insert(0, "subjects", np.bincount(np.searchsorted(kept, home), minlength=len(kept)))
+        subjects = np.bincount(np.searchsorted(kept, home), minlength=len(kept))
         key = uniques[kept // len(ids)]
-        head = pd.DataFrame(
-            {
-                "level": level,
-                "key": key,
-                "name": np.array([_name(level, str(k), names) for k in key.tolist()], dtype=object),
-                "rule_id": np.array(ids, dtype=object)[kept % len(ids)],
-                "charged": charged,
-            }
-        )
-        parts.append(pd.concat([head, counts], axis=1))
-    return pd.concat(parts, ignore_index=True)
+        named = np.array([_name(level, str(k), names) for k in key.tolist()], dtype=object)
+        said = np.array(ids, dtype=object)[kept % len(ids)]
+        for charged, outcome in outcomes.items():
+            head = pd.DataFrame(
+                {"level": level, "key": key, "name": named, "rule_id": said, "charged": charged, "subjects": subjects}
+            )
+            parts[charged].append(pd.concat([head, counts_by(place, outcome, length_mm, len(kept), standard)], axis=1))
+    return {charged: pd.concat(frames, ignore_index=True) for charged, frames in parts.items()}
 
 
 def _name(level: str, key: str, names: Mapping[str, str]) -> str:
@@ -124,36 +121,33 @@ def road_rollups(
         "rule": {k: r.zh for k, r in standard.rules.items()},
     }
     section_rules = np.array([r if r in rule_ids else "" for r in column_text(sections, "rule_id")], dtype=object)
-    parts = []
-    for charged, column in CHARGED.items():
-        outcome = pd.Categorical(section_windows[column], categories=list(OUTCOMES)).codes.astype(np.int64)
-        for level, name in {COUNTY: "", "rule": "", **columns}.items():
-            keys = [COUNTY] * len(sections) if level == COUNTY else list(section_rules)
-            keys = column_text(sections, name) if name else keys
-            parts.append(
-                rollup(
-                    level=level, keys=keys, names=titles.get(level, {}), subject_of_row=subject, rule_of_row=rule,
-                    rule_ids=rule_ids, outcome=outcome, length_mm=length, charged=charged, standard=standard,
-                )
-            )  # fmt: skip
-            if level == "rule":
-                parts[-1] = parts[-1][parts[-1]["rule_id"] != ALL_RULES]
-        parts.append(
-            _by_person(
-                section_windows, subject, rule, rule_ids, outcome, length, charged, standard, titles.get("person", {})
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
+    outcomes = {
+        charged: pd.Categorical(section_windows[column], categories=list(OUTCOMES)).codes.astype(np.int64)
+        for charged, column in CHARGED.items()
+    }
+    levels = []
+    for level, name in {COUNTY: "", "rule": "", **columns}.items():
+        keys = [COUNTY] * len(sections) if level == COUNTY else list(section_rules)
+        keys = column_text(sections, name) if name else keys
+        made = rollup(
+            level=level, keys=keys, names=titles.get(level, {}), subject_of_row=subject, rule_of_row=rule,
+            rule_ids=rule_ids, outcomes=outcomes, length_mm=length, standard=standard,
+        )  # fmt: skip
+        levels.append({c: f[f["rule_id"] != ALL_RULES] for c, f in made.items()} if level == "rule" else made)
+    levels.append(
+        _by_person(section_windows, subject, rule, rule_ids, outcomes, length, standard, titles.get("person", {}))
+    )
+    return pd.concat([level[charged] for charged in CHARGED for level in levels], ignore_index=True)
 
 
 _CLASSES = {"main": "主干道", "secondary": "次干道", "branch": "支路"}
 _ZONES = {"central": "中心城区", "fringe": "城郊结合部"}
 
 
-def _by_person(  # noqa: PLR0917 (columns of one table)
-    windows: pd.DataFrame, subject: I8, rule: I8, rule_ids: Sequence[str], outcome: I8, length: I8, charged: str, standard: Standard,
+def _by_person(
+    windows: pd.DataFrame, subject: I8, rule: I8, rule_ids: Sequence[str], outcomes: Mapping[str, I8], length: I8, standard: Standard,
     names: Mapping[str, str],
-) -> pd.DataFrame:  # fmt: skip
+) -> dict[str, pd.DataFrame]:  # fmt: skip
     """Windows of each person who answered for them on duty; a window of two persons counts for each."""
     text = windows["person_ids"]
     codes, uniques = pd.factorize(text.where(text.notna(), ""))
@@ -171,7 +165,7 @@ def _by_person(  # noqa: PLR0917 (columns of one table)
     keys = [ids[i] for i in (pair // (int(subject.max()) + 1)).tolist()]
     return rollup(
         level="person", keys=keys, names=names, subject_of_row=back.astype(np.int64), rule_of_row=rule[rows], rule_ids=rule_ids,
-        outcome=outcome[rows], length_mm=length[rows], charged=charged, standard=standard,
+        outcomes={charged: outcome[rows] for charged, outcome in outcomes.items()}, length_mm=length[rows], standard=standard,
     )  # fmt: skip
 
 
@@ -208,13 +202,13 @@ def subject_rollups(
         parts.append(
             rollup(
                 level=level, keys=by_subject, names=names.get(level, {}), subject_of_row=subjects.astype(np.int64), rule_of_row=rule,
-                rule_ids=rule_ids, outcome=outcome, length_mm=length_mm[keep], charged="entitled", standard=standard,
-            )
+                rule_ids=rule_ids, outcomes={"entitled": outcome}, length_mm=length_mm[keep], standard=standard,
+            )["entitled"]
         )  # fmt: skip
     by_rule = rollup(
         level="rule", keys=rule_ids, names={k: r.zh for k, r in standard.rules.items()}, subject_of_row=rule, rule_of_row=rule,
-        rule_ids=rule_ids, outcome=outcome, length_mm=length_mm[keep], charged="entitled", standard=standard,
-    )  # fmt: skip
+        rule_ids=rule_ids, outcomes={"entitled": outcome}, length_mm=length_mm[keep], standard=standard,
+    )["entitled"]  # fmt: skip
     by_rule = by_rule[by_rule["rule_id"] != ALL_RULES].copy()
     per_rule = {r: len(np.unique(subjects[rule == i])) for i, r in enumerate(rule_ids)}
     by_rule["subjects"] = [per_rule[r] for r in by_rule["rule_id"]]
