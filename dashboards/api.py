@@ -7,6 +7,7 @@ import hashlib
 import json
 import mimetypes
 import re
+import time
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -146,9 +147,13 @@ class Api:
         return JSONResponse({"status": "ok"})
 
     async def ready(self, _request: Request) -> Response:
-        """GET /readyz: the store answers too."""
+        """GET /readyz: the store answers too; where the day is followed, how long ago the last step was and whether it went well."""
         ready = await run_sync(self.desk.accounts.ready)
-        return JSONResponse({"status": "ready" if ready else "store"}, status_code=200 if ready else 503)
+        body: dict[str, object] = {"status": "ready" if ready else "store"}
+        beat = await run_sync(self.desk.store.last_beat) if ready else None
+        if beat is not None:
+            body["follow"] = {"age_s": round(time.time() - beat["at_ms"] / 1000), "ok": not beat["error"]}
+        return JSONResponse(body, status_code=200 if ready else 503)
 
 
 def add_routes(app: FastAPI, assets: Assets, api: Api) -> None:

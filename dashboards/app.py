@@ -150,6 +150,7 @@ def create_app(
     desk = create_desk(store, city, settings)
     assets = Assets(settings.assets)
     metrics = Metrics()
+    metrics.watch_follower(store.last_beat)
     apart = Apart(store_url) if store_url else None
 
     @asynccontextmanager

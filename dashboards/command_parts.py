@@ -68,12 +68,14 @@ STEER = """function(at, speed, span, now, data, base) {
   const none = window.dash_clientside.no_update, asked = window.dash_clientside.callback_context.triggered, own = window.xunchaCommand;
   if (!asked.length || !data || !own) return none;
   const by = asked[0].prop_id.split(".")[0];
-  if (by === "command-at" && at === own.shown) return none;
+  if ((by === "command-at" && at === own.shown) || (by === "command-speed" && speed === null)) return none;
+  if (by === "command-now" && base.live) window.dash_clientside.set_props("command-speed", {value: null});
   const query = new URLSearchParams({day: base.day, span});
   if (by === "command-now" || (by === "command-span" && data.live)) query.set("mode", "live");
   else {
     query.set("at", by === "command-at" ? at : data.minute);
-    query.set("speed", speed);
+    query.set("speed", speed || 0);
+    if (speed === null) window.dash_clientside.set_props("command-speed", {value: 0});
     query.set("began", (Date.now() / 1000 + own.ahead).toFixed(1));
   }
   if (by === "command-at") own.shown = at;
@@ -88,31 +90,41 @@ def left_words(seconds: float) -> str:
     return f"{'−' if seconds < 0 else ''}{whole // 60}:{whole % 60:02}"
 
 
-def _fly(layer_id: str, key: str, bounds: npt.NDArray[np.float64], text: str) -> Component:
+Element = dict[str, Any]
+
+
+def el(kind: str, children: Any = None, **props: Any) -> Element:
+    """An element of `dash.html` as its JSON: lists that are made anew each second are many elements, and Dash's own are slow to make."""
+    return {"props": {"children": children, **props}, "type": kind, "namespace": "dash_html_components"}
+
+
+def _fly(layer_id: str, key: str, bounds: npt.NDArray[np.float64], text: str) -> Element:
     """A button that shows something on the map."""
     where = "|".join([layer_id, key, *(f"{v:.6f}" for v in bounds)])
-    return html.Button(text, type="button", className="link-button", **{"data-fit": where})
+    return el("Button", text, type="button", className="link-button", **{"data-fit": where})
 
 
-def overdue_table(view: View, d: Day, rows: pd.DataFrame) -> Component:
+def overdue_table(view: View, d: Day, rows: pd.DataFrame) -> Element:
     """Sections, the most overdue first, with who answers for them now and who is nearest."""
     if rows.empty:
-        return html.P(view.t("command.nothing_due"), className="note")
-    head = html.Tr(
+        return el("P", view.t("command.nothing_due"), className="note")
+    ids = d.ground.sections["section_id"].to_numpy(object)
+    head = el(
+        "Tr",
         [
-            html.Th(view.t(f"command.{c}"), className="num" if c == "left" else "")
+            el("Th", view.t(f"command.{c}"), className="num" if c == "left" else "")
             for c in ("section", "left", "persons", "near")
-        ]
+        ],
     )
     body = [
-        html.Tr([
-            html.Td(_fly("sections", str(d.ground.sections["section_id"].iloc[r["section"]]), d.ground.bounds[r["section"]], r["name"])),
-            html.Td(html.Span(left_words(r["left_s"]), className=f"badge {'bad' if r['left_s'] <= 0 else 'warn'}"), className="num"),
-            html.Td(r["persons"] or "—"), html.Td([r["near"], html.Small(f" {_distance(r['metres'])}")] if r["near"] else "—"),
+        el("Tr", [
+            el("Td", _fly("sections", str(ids[r["section"]]), d.ground.bounds[r["section"]], r["name"])),
+            el("Td", el("Span", left_words(r["left_s"]), className=f"badge {'bad' if r['left_s'] <= 0 else 'warn'}"), className="num"),
+            el("Td", r["persons"] or "—"), el("Td", [r["near"], el("Small", f" {_distance(r['metres'])}")] if r["near"] else "—"),
         ])
         for r in rows.to_dict("records")
     ]  # fmt: skip
-    return html.Table([html.Thead(head), html.Tbody(body)], className="data")
+    return el("Table", [el("Thead", head), el("Tbody", body)], className="data")
 
 
 def _distance(metres: float) -> str:
@@ -131,50 +143,51 @@ def pace_of(g: Ground, done: npt.NDArray[np.int64], now_ms: int) -> list[str]:
     return out
 
 
-def grid_table(view: View, ground: Ground, done: npt.NDArray[np.int64], pace: list[str]) -> Component:
+def grid_table(view: View, ground: Ground, done: npt.NDArray[np.int64], pace: list[str]) -> Element:
     """Work grids with rounds done against required, those furthest behind first."""
     asked = [
         (g, int(n), p) for g, n, p in zip(ground.grids.to_dict("records"), done, pace, strict=True) if g["required"] > 0
     ]
     if not asked:
-        return html.P(view.t("command.no_rounds"), className="note")
+        return el("P", view.t("command.no_rounds"), className="note")
     order = sorted(asked, key=lambda x: (list(GRID_CODES).index(x[2]), x[1] / x[0]["required"], str(x[0]["grid_id"])))
     rows = []
     for g, have, pace_word in order:
         bounds = np.array([g["west"], g["south"], g["east"], g["north"]])
         tone = {"behind": "bad", "on_pace": "warn", "complete": "good"}[pace_word]
-        rows.append(html.Tr([
-            html.Td(_fly("grids", str(g["grid_id"]), bounds, str(g["name"]))), html.Td(f"{have} / {g['required']}", className="num"),
-            html.Td(html.Span(view.t(f"command.pace_{pace_word}"), className=f"badge {tone}")),
+        rows.append(el("Tr", [
+            el("Td", _fly("grids", str(g["grid_id"]), bounds, str(g["name"]))), el("Td", f"{have} / {g['required']}", className="num"),
+            el("Td", el("Span", view.t(f"command.pace_{pace_word}"), className=f"badge {tone}")),
         ]))  # fmt: skip
-    head = html.Tr(
+    head = el(
+        "Tr",
         [
-            html.Th(view.t("command.grid")),
-            html.Th(view.t("command.rounds_short"), className="num"),
-            html.Th(view.t("command.pace")),
-        ]
+            el("Th", view.t("command.grid")),
+            el("Th", view.t("command.rounds_short"), className="num"),
+            el("Th", view.t("command.pace")),
+        ],
     )
-    return html.Table([html.Thead(head), html.Tbody(rows)], className="data")
+    return el("Table", [el("Thead", head), el("Tbody", rows)], className="data")
 
 
-def case_list(view: View, fresh: pd.DataFrame, most: int = 8) -> Component:
+def case_list(view: View, fresh: pd.DataFrame, most: int = 8) -> Element:
     """Cases of the last hour, the newest first."""
     newest = fresh.iloc[::-1].head(most)
     if newest.empty:
-        return html.P(view.t("command.no_cases"), className="note")
+        return el("P", view.t("command.no_cases"), className="note")
     items = []
     for row in newest.to_dict("records"):
-        time = html.Time(f"{view.local(row['opened']):%H:%M}")
+        time = el("Time", f"{view.local(row['opened']):%H:%M}")
         words = f"{row['title'] or row['category'] or ''}".strip() or str(row["case_id"])
         placed = bool(row["located"]) and row["geometry"] is not None
         at = row["geometry"]
         shown = (
             _fly("cases", str(row["case_id"]), np.array([at.x, at.y, at.x, at.y]), words)
             if placed
-            else html.Span(words)
+            else el("Span", words)
         )
-        items.append(html.Li([time, " ", shown]))
-    return html.Ul(items, className="case-list")
+        items.append(el("Li", [time, " ", shown]))
+    return el("Ul", items, className="case-list")
 
 
 def figures(
@@ -236,7 +249,7 @@ def map_layers(view: View, day: date) -> list[dict[str, Any]]:
 def controls(view: View, minute: int, live: bool) -> Component:
     """Play, time and span."""
     t = view.t
-    speeds = dcc.RadioItems(id="command-speed", inline=True, value=0,
+    speeds = dcc.RadioItems(id="command-speed", inline=True, value=None if live else 0,
                             options=[{"value": s, "label": f"{s}×" if s else t("command.pause")} for s in SPEEDS])  # fmt: skip
     spans = dcc.RadioItems(
         id="command-span",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hmac
+import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.responses import PlainTextResponse, Response
 
 from dashboards.context import VISIT
+from gis.errors import XunchaError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,6 +39,19 @@ class Metrics:
         self.seconds = Histogram("xuncha_request_seconds", "Seconds until answered", ["group"], registry=self.registry)
         self.open = Gauge("xuncha_requests_open", "Requests being answered", registry=self.registry)
         self.streams = Gauge("xuncha_streams_open", "Live streams being listened to", registry=self.registry)
+
+    def watch_follower(self, last_beat: Callable[[], Mapping[str, Any] | None]) -> None:
+        """Tell at each scrape how long ago the last step of following was, NaN where nobody follows."""
+
+        def age() -> float:
+            try:
+                beat = last_beat()
+            except XunchaError:  # a store that is away has its own alarm
+                return math.nan
+            return math.nan if beat is None else time.time() - beat["at_ms"] / 1000
+
+        gauge = Gauge("xuncha_follow_age_seconds", "Seconds since the last step of following", registry=self.registry)
+        gauge.set_function(age)
 
     def page(self, token: str, request: Request) -> Response:
         """GET /metrics: by bearer token where one is set, else for loopback only."""

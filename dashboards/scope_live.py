@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -72,10 +72,14 @@ class LiveReading:
         def look() -> bool:
             if self.evidence(day) is not None or day in self._store.positions.days():
                 return True
-            beat = self._store.last_beat()
+            beat = self.followed()
             return beat is not None and time.time() - beat["at_ms"] / 1000 < BEAT_S
 
         return self._cache.brief(("fed", day), look, seconds=5)
+
+    def followed(self) -> dict[str, Any] | None:
+        """The last step of following (at_ms, day, seconds, loaded, error, error_en; no error is empty); None where nobody ever did."""
+        return self._cache.brief(("followed",), self._store.last_beat)
 
     def figures(self, live: Live) -> dict[str, pa.Table]:
         """Patrols, windows and rounds of live evidence (see the store's port), as far as the scope goes."""

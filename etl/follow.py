@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from layers.city import City
     from layers.store.base import Store
 
-OVERLAP_MS = 1_200_000  # a step reads again what is newer than twenty minutes before the newest fix it knows
+OVERLAPS_MS = (1_200_000, 10_800_000)  # a step reads again what is newer than so long before the newest fix it knows
 BASIS = (
     "road_edges", "areas", "work_grids", "community_grids", "persons", "devices", "assignments", "responsibilities", "exceptions",
 )  # fmt: skip
@@ -156,20 +156,23 @@ class Follower:
     def _read(self, held: _Held) -> set[str]:
         """Take in what was stored since; the devices that it is of.
 
-        Rows are only ever added, so their number tells whether any are missing: first the last minutes are read, and the whole day only
-        where that does not explain the number (late positions).
+        Rows are only ever added, so their number tells whether any are missing: first the last minutes are read, then hours, and
+        the whole day only where that does not explain the number (late positions).
         """
-        day, positions = held.ground.day, self._store.positions
-        count = positions.count(day)
+        day, stored = held.ground.day, self._store.positions
+        count = stored.count(day)
         before = held.positions
         if count == len(before):
             return set()
-        since = int(pc.max(before["t_ms"]).as_py()) - OVERLAP_MS if len(before) else None
-        if since is not None:
-            older = before.filter(pc.less(before["t_ms"], since))
-            after = pa.concat_tables([older, positions.scan(day, from_ms=since)])
-        if since is None or len(after) < count:
-            after = positions.scan(day)
+        after = SCHEMA.empty_table()
+        newest = int(pc.max(before["t_ms"]).as_py()) if len(before) else 0
+        for overlap in OVERLAPS_MS if len(before) else ():
+            since = newest - overlap
+            after = pa.concat_tables([before.filter(pc.less(before["t_ms"], since)), stored.scan(day, from_ms=since)])
+            if len(after) >= count:
+                break
+        if len(after) < count:
+            after = stored.scan(day)
         held.positions = after
         return _grown(before, after)
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from dashboards.auth.principal import Role
     from dashboards.command_day import Day
+    from dashboards.command_parts import Element
     from dashboards.context import Desk, View
 
 ROLES: tuple[Role, ...] = ("command", "manager", "administrator")
@@ -170,7 +171,7 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
     )  # fmt: skip
     seen = ("command-grid-table", str(day), g.network, view.lang, done.tobytes(), tuple(pace))
     grids = view.data.remember(seen, lambda: grid_table(view, g, done, pace), lambda _: 2000 * len(pace))
-    fresh, cases = _fresh_cases(d, now)
+    fresh, cases = _fresh_cases(view, d, now)
     names = [g.names.get(p, p) for p in people["person_id"]]
     shown = points("people", people["person_id"].tolist(), people["lon"].tolist(), people["lat"].tolist(), values=silent.astype(int).tolist(),
                    titles=[f"{n} {view.local(ms):%H:%M:%S}" for n, ms in zip(names, people["t_ms"], strict=True)])  # fmt: skip
@@ -183,7 +184,7 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
         props={
             **_headline(view, d, day, now, live=live, replay=live and newest.replayed == str(day)),
             "command-overdue": {"children": overdue_table(view, d, rows)}, "command-figures": {"children": tiles},
-            "command-grids": {"children": grids}, "command-cases": {"children": case_list(view, fresh)},
+            "command-grids": {"children": grids}, "command-cases": {"children": fresh},
         },
         data={"now": now, "minute": round((now - day_bounds(day, view.zone)[0]) / 60_000, 3), "live": live, "server": round(time.time(), 1),
               "day": str(day), "network": g.network},
@@ -191,13 +192,17 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
     )  # fmt: skip
 
 
-def _fresh_cases(d: Day, now: int) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Cases of the last hour, and those of them that have a place, for the map."""
+def _fresh_cases(view: View, d: Day, now: int) -> tuple[Element, dict[str, Any]]:
+    """The list of cases of the last hour, and those of them that have a place, for the map; made anew only when there are others."""
     lo, hi = np.searchsorted(d.cases.opened_ms, [now - HOUR_MS, now], side="right").tolist()
-    fresh, here = d.cases.table.iloc[lo:hi], np.isfinite(d.cases.lonlat[lo:hi, 0])
-    lon, lat = d.cases.lonlat[lo:hi][here].T.tolist()
-    return fresh, points("cases", fresh["case_id"].to_numpy()[here].tolist(), lon, lat, values=[0] * len(lon),
-                         titles=fresh["title"].fillna("").to_numpy()[here].tolist())  # fmt: skip
+
+    def make() -> tuple[Element, dict[str, Any]]:
+        fresh, here = d.cases.table.iloc[lo:hi], np.isfinite(d.cases.lonlat[lo:hi, 0])
+        lon, lat = d.cases.lonlat[lo:hi][here].T.tolist()
+        return case_list(view, fresh), points("cases", fresh["case_id"].to_numpy()[here].tolist(), lon, lat, values=[0] * len(lon),
+                                              titles=fresh["title"].fillna("").to_numpy()[here].tolist())  # fmt: skip
+
+    return view.data.remember(("command-fresh", d.cases.key, view.lang, lo, hi), make, lambda _: 20_000)
 
 
 def layout(view: View) -> Component:
@@ -227,7 +232,7 @@ def layout(view: View) -> Component:
         page_head(t("command.title"), t("command.lead"), [head]),
         html.Div(id="command-figures", className="tiles command-figures"), controls(view, minute, clock is not None),
         html.Div([html.Div(picture, className="card map-card"), side], className="command-split"),
-        dcc.Store(id="command-base", data={"url": "/api/stream/command", "day": str(day), "network": d.ground.network}),
+        dcc.Store(id="command-base", data={"url": "/api/stream/command", "day": str(day), "network": d.ground.network, "live": clock is not None}),
         dcc.Store(id="command-words", data={k: t(f"command.{k}") for k in ("live", "lost", "connecting")}),
         Live(id="command-live", url=view.stream_url("command", day=day, span="day", **asked)),
     ], className="stack command-page")  # fmt: skip

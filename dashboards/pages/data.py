@@ -313,7 +313,7 @@ def runs(view: View) -> list[Component]:
     current = {d: run.run_id for d, run in named.items() if run is not None}
     table = data.run_table(view.data.runs(), current, inputs=view.principal.scope.whole)
     if not len(table):
-        return [card(None, html.P(view.t("data.runs_none"), className="note"))]
+        return [*_followed(view), card(None, html.P(view.t("data.runs_none"), className="note"))]
     t, longest = view.t, float(table["total_s"].max())
     rows = []
     for r in table.to_dict("records"):
@@ -330,7 +330,23 @@ def runs(view: View) -> list[Component]:
     head = html.Thead(
         html.Tr([*(html.Th(t(f"data.{n}"), className="num" if n == "total" else "") for n in names), html.Th("")])
     )
-    return [card(None, _table(head, rows))]
+    return [*_followed(view), card(None, _table(head, rows))]
+
+
+def _followed(view: View) -> list[Component]:
+    """How the following of the day under way stands, where somebody ever followed."""
+    beat, t = view.data.followed(), view.t
+    if beat is None:
+        return []
+    wrong = beat["error" if view.lang == "zh" else "error_en"]
+    words = t(
+        "data.followed",
+        at=f"{view.local(beat['at_ms']):%Y-%m-%d %H:%M:%S}",
+        day=beat["day"],
+        s=f"{beat['seconds']:.1f}",
+    )
+    parts = [html.P(words), *([html.P(wrong)] if wrong else [])]
+    return [html.Div(parts, className="alert warn" if wrong else "note", role="status")]
 
 
 MAKERS = {
