@@ -32,6 +32,7 @@ SPANS = ("hour", "day", "week")
 # Left to overdue: dark red to deep blue, told apart by all common kinds of colour vision (ColorBrewer RdBu).
 COLOURS = ("#b2182b", "#ef8a62", "#fddbc7", "#67a9cf", "#2166ac")
 CLEAR = "rgba(0,0,0,0)"
+IDLE, IDLE_DARK = "#a9b1ba", "#4a5866"  # roads of which nothing is asked just now step back
 GRID_CODES = {"none": -1, "behind": 0, "on_pace": 1, "complete": 2}
 GRID_COLOURS = ("#d55e00", "#f0e442", "#0072b2")
 
@@ -240,7 +241,7 @@ def map_layers(view: View, day: date) -> list[dict[str, Any]]:
         layer("density", "polygon", t("command.density"), density, payload=empty, visible=False, opacity=0.55, width=0),
         layer("hot", "polygon", t("command.hot"), hot, payload=empty, opacity=0.5, width=0),
         layer("sections", "line", t("command.sections"), class_style([]), url=view.geometry_url("sections", day), width=0.1, opacity=0.0, legend=False, pick=False),
-        layer("roads", "line", t("command.roads"), ramp_style(stops, unit="%", missing_label=t("command.not_asked")), url=view.geometry_url("segments", day), width=3.0, labels=True),
+        layer("roads", "line", t("command.roads"), {**ramp_style(stops, unit="%", missing=IDLE, missing_label=t("command.not_asked")), "missing_dark": IDLE_DARK}, url=view.geometry_url("segments", day), width=3.0, labels=True),
         layer("cases", "point", t("command.cases"), class_style([{"code": 0, "colour": "#cc79a7", "label": t("command.cases")}])),
         layer("people", "point", t("command.people"), class_style(person)),  # type: ignore[arg-type]
     ]  # fmt: skip
