@@ -3,7 +3,8 @@
 A call of *missed* rests on not having seen something. With fixes two minutes apart, or thirty metres off, a patrol is easily not seen;
 the more so the shorter the section. So each window gets the probability p that it was truly covered, from a logistic model for each call
 over a few features of its data (`features`), fitted on simulated days with known truth and made monotone and honest by isotonic regression
-(Zadrozny & Elkan 2002) on other days. A *missed* with p above `doubt_missed`, and a *covered* with p below `doubt_covered`, is *unknown*.
+(Zadrozny & Elkan 2002) on other days. A *missed* with p above `doubt_missed`, and a *covered* with p below `doubt_covered`, is *unknown*;
+both limits are milder where the matcher was sure of its streets (`Doubt`).
 """
 
 from __future__ import annotations
@@ -52,13 +53,33 @@ class CallModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """The limit of p beyond which a call is not made, by the feature `doubt` of its window: how sure the matcher was, in nines.
+
+    Attributes:
+        limit: where it was less sure than `sure`.
+        sure: mean of -log10(1 - confidence) over the stretches of those who answer (see `device_quality`).
+        limit_sure: where it was at least that sure.
+    """
+
+    limit: float
+    sure: float = np.inf
+    limit_sure: float = np.nan
+
+    def at(self, sure: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The limit of every window, from its `doubt`."""
+        out: npt.NDArray[np.float64] = np.where(sure >= self.sure, self.limit_sure, self.limit)
+        return out
+
+
+@dataclass(frozen=True, slots=True)
 class CalibrationTable:
     """A fitted calibration with where it comes from."""
 
     version: str
     fitted_on: str
-    doubt_missed: float
-    doubt_covered: float
+    doubt_missed: Doubt
+    doubt_covered: Doubt
     models: Mapping[str, CallModel]
 
 
@@ -96,7 +117,10 @@ def device_quality(passes: Passes) -> npt.NDArray[np.float64]:
 
 
 def person_quality(passes: Passes, crew: Crew) -> npt.NDArray[np.float64]:
-    """The same per person of the crew: the best of the devices that they carried; the median of all persons where nothing is known."""
+    """The same per person of the crew: the best of the devices that they carried.
+
+    Where nothing is known of a person, the median of all persons; where nothing is known of any, the median of all devices.
+    """
     quality = device_quality(passes)
     place = {d: i for i, d in enumerate(passes.devices)}
     own = np.tile(_WORST, (len(crew.persons), 1))
@@ -105,8 +129,15 @@ def person_quality(passes: Passes, crew: Crew) -> npt.NDArray[np.float64]:
         if i is not None and not np.isnan(quality[i]).any():
             own[c.person_ix] = _best(np.stack([own[c.person_ix], quality[i]]))
     known = np.isfinite(own).all(axis=1)
-    typical = np.median(own[known], axis=0) if known.any() else _TYPICAL
+    typical = np.median(own[known], axis=0) if known.any() else _median(quality)
     return np.where(known[:, None], own, typical)
+
+
+def _median(quality: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The median of the devices of which all is known."""
+    known = np.isfinite(quality).all(axis=1)
+    out: npt.NDArray[np.float64] = np.median(quality[known], axis=0) if known.any() else _TYPICAL
+    return out
 
 
 _WORST = np.array([np.inf, -np.inf, np.inf])
@@ -130,7 +161,7 @@ def features(windows: pd.DataFrame, passes: Passes, crew: Crew) -> npt.NDArray[n
     quality = person_quality(passes, crew)
     index = crew.index or {p.person_id: i for i, p in enumerate(crew.persons)}
     codes, names = pd.factorize(windows["person_ids"].fillna("").astype(str))
-    overall = np.median(quality, axis=0) if len(quality) else _TYPICAL
+    overall = np.median(quality, axis=0) if len(quality) else _median(device_quality(passes))
     table = np.array([_of(str(n), index, quality, overall) for n in names]).reshape(-1, 3)[codes]
     need = np.maximum(windows["required_share"].to_numpy(dtype=float), 1e-9)
     reached = np.minimum(windows["covered_share"].to_numpy(dtype=float) / need, 1.2)
@@ -175,8 +206,9 @@ def calibrate(windows: pd.DataFrame, passes: Passes, crew: Crew, table: Calibrat
         p[mine] = np.round(model.probability(x[mine]), _DIGITS)
     out["probability"] = p
     nobody = (windows["cause"] == "no_rostered").to_numpy(dtype=bool)  # no data would have helped: charged to the unit
-    doubted = ((call == "missed") & (p > table.doubt_missed) & ~nobody) | (
-        (call == "covered") & (p < table.doubt_covered)
+    sure = x[:, FEATURES.index("doubt")]
+    doubted = ((call == "missed") & (p > table.doubt_missed.at(sure)) & ~nobody) | (
+        (call == "covered") & (p < table.doubt_covered.at(sure))
     )
     same = doubted & (windows["outcome_responsible"].to_numpy(dtype=object) == call)
     out.loc[doubted, "outcome"] = "unknown"

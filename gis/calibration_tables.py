@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from gis.calibration import CalibrationTable, CallModel
+from gis.calibration import CalibrationTable, CallModel, Doubt
 from gis.errors import Fault, SettingsError
 
 # fmt: off
 # ruff: noqa: E501 (one line a table)
 _TABLES = (
     CalibrationTable(
-        version="simulated-2026.2",
+        version="simulated-2026.3",
         fitted_on="sample county, seeds 101 102, corrected on 201",
-        doubt_missed=0.08,
-        doubt_covered=0.95,
+        doubt_missed=Doubt(limit=0.015, sure=5.5, limit_sure=0.05),
+        doubt_covered=Doubt(limit=0.95, sure=3.0, limit_sure=0.93),
         models={
         "covered": CallModel(
             (1.0009, 1.0887, 0.38805, 0.13782, 2.9174, -0.20246, -3.0028, -0.2766, -0.020657, -0.75491, 1.7308, 0, 0, -0.1896, 0, 0, 0, 0, -0.074617, -0.17249, -0.17427, 0.01298, 0.73436, 0.29538, 0.30027, -1.4254, -1.4428, 0, 0),

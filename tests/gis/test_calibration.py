@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gis.calibration import FEATURES, CalibrationTable, CallModel, calibrate, device_quality, fit, isotonic
+from gis.calibration import (
+    FEATURES,
+    CalibrationTable,
+    CallModel,
+    Doubt,
+    calibrate,
+    device_quality,
+    features,
+    fit,
+    isotonic,
+)
 from gis.calibration_tables import latest, table_named
 from gis.crew import Carry, Crew, Person
 from gis.errors import SettingsError
@@ -43,7 +53,9 @@ def windows(**changes):
 def table(p):
     """A model of every call that always says p."""
     model = CallModel((0.0,) * len(FEATURES), (0.0, 1.0), (p, p))
-    return CalibrationTable("test", "nothing", 0.1, 0.9, dict.fromkeys(("covered", "missed", "unknown"), model))
+    return CalibrationTable(
+        "test", "nothing", Doubt(0.1), Doubt(0.9), dict.fromkeys(("covered", "missed", "unknown"), model)
+    )
 
 
 def test_interval_and_doubt_of_a_device_counted_by_hand():
@@ -61,6 +73,18 @@ def test_jitter_of_a_device_counted_by_hand():
     assert device_quality(uneven)[0, 2] == pytest.approx(112.5 / 150, abs=1e-4)
 
 
+def test_where_no_roster_knows_a_device_its_own_data_speak():
+    # as counted above: 10 s between fixes, two nines, no jitter; needed 100 s, so that `gap` is log((10 + 5) / 100)
+    nobody = Crew(0, 86_400_000, (), (), (), index={})
+    x = features(windows(person_ids=[None]), passes(), nobody)[0]
+    found = dict(zip(FEATURES, x, strict=True))
+    assert found["gap"] == pytest.approx(np.log(0.15))
+    assert found["doubt"] == pytest.approx(2.0, abs=1e-4)
+    assert found["jitter"] == pytest.approx(0.0, abs=1e-4)
+    four = features(windows(person_ids=[None]), passes(0.9999), nobody)[0]
+    assert four[FEATURES.index("doubt")] == pytest.approx(4.0, abs=1e-2)
+
+
 @pytest.mark.parametrize(
     ("call", "p", "becomes"),
     [("missed", 0.11, "unknown"), ("missed", 0.09, "missed"), ("covered", 0.89, "unknown"), ("covered", 0.91, "covered"), ("unknown", 0.5, "unknown")],
@@ -73,6 +97,20 @@ def test_a_call_that_the_data_cannot_support_becomes_unknown(call, p, becomes):
     changed = becomes != call
     assert (out["cause"].tolist() == ["unsupported"]) is changed
     assert (out["missing"].iloc[0] is not None and "不足以判定" in out["missing"].iloc[0]) is changed
+
+
+@pytest.mark.parametrize(
+    ("call", "confidence", "p", "becomes"),
+    # 0.99 has two nines, 0.9999 four; the limits change at three
+    [
+        ("missed", 0.99, 0.02, "unknown"), ("missed", 0.9999, 0.02, "missed"), ("missed", 0.9999, 0.06, "unknown"),
+        ("covered", 0.99, 0.94, "unknown"), ("covered", 0.9999, 0.94, "covered"), ("covered", 0.9999, 0.92, "unknown"),
+    ],
+)  # fmt: skip
+def test_limits_are_milder_where_the_matcher_was_sure(call, confidence, p, becomes):
+    milder = replace(table(p), doubt_missed=Doubt(0.015, 3.0, 0.05), doubt_covered=Doubt(0.95, 3.0, 0.93))
+    out = calibrate(windows(outcome=[call], outcome_responsible=[call]), passes(confidence), crew(), milder)
+    assert out["outcome"].tolist() == [becomes]
 
 
 def test_what_no_data_could_help_stays_and_excused_windows_keep_their_figures():
