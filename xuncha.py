@@ -193,12 +193,23 @@ def audit(
     to: LastDay = None,
     scheduler: Annotated[str | None, typer.Option(help="Dask 调度器 tcp://host:8786 | Dask scheduler")] = None,
     shards: Annotated[int | None, typer.Option(help="分片数 | shards of devices")] = None,
+    positions: Annotated[
+        str | None,
+        typer.Option(
+            help="定位改读此处的 Parquet 文件夹(路径、s3://…,凡 fsspec 能开)| positions from this folder of Parquet files instead: "
+            "a path, s3://…, whatever fsspec opens",
+            metavar="URL",
+        ),
+    ] = None,
 ) -> None:
     """核查一天或数天,结果入库 | audit one day or several and store the results."""
     city = _city(city_file)
     with _store(city) as store, _progress() as tell:
         from etl.pipeline import audit_days
+        from layers.store import open_positions
 
+        if positions is not None:
+            store.positions = open_positions(positions, timezone=city.timezone)
         runs = audit_days(city, store, _days(day, to), scheduler=scheduler, shards=shards, progress=tell)
         for run in runs:
             _print_run(store, run)

@@ -1,7 +1,8 @@
 """From stored positions to passes: one shard of devices at a time, here or on the workers of a Dask cluster.
 
-A shard is (day, group of devices). Whoever computes it reads its positions from the store by itself and gives back columns of whole
-millimetres and milliseconds; shards are put together in their order. So the result is the same bits from one process and from many.
+A shard is (day, group of devices). Whoever computes it reads its positions by itself, from the store or from Parquet files elsewhere,
+and gives back columns of whole millimetres and milliseconds; shards are put together in their order. So the result is the same bits from
+one process and from many.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from gis.errors import Fault, SettingsError
 from gis.matching import Matcher
 from gis.merge import concat_fixes, concat_passes
 from gis.model import EXCLUDED, Fixes, Mode, Passes
 from gis.tracks import prepare_fixes
 from layers.store import open_store
+from layers.store.parquet_positions import ParquetPositions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from etl.base import Progress
     from gis.matching import MatchSettings
     from gis.network import RoadGraph
-    from layers.store.base import Store
+    from layers.store.base import PositionStore, Store
 
 EDGE_M = 2000.0  # a fix farther than this from every road of the city is outside
 POSITIONS_A_SHARD = 2_000_000  # bounds the memory of a shard, whatever the size of the city
@@ -60,7 +63,11 @@ def shards_for(positions: int) -> int:
 
 def match_shard(shard: Shard, store: Store, matcher: Matcher) -> Matched:
     """Read, flag and match the positions of one shard."""
-    table = store.positions.scan(
+    return _match(shard, store.positions, matcher)
+
+
+def _match(shard: Shard, source: PositionStore, matcher: Matcher) -> Matched:
+    table = source.scan(
         shard.day,
         shard=shard.shard,
         shards=shard.shards,
@@ -121,7 +128,7 @@ def match_day(
     done: Iterator[Matched] = (
         (match_shard(shard, store, matcher) for shard in shards)
         if scheduler is None
-        else _on_cluster(store.url, matcher.graph, shards, matcher.settings, time_zone, scheduler)
+        else _on_cluster(store, matcher, shards, time_zone, scheduler)
     )
     for part in done:
         parts.append(part)
@@ -133,15 +140,21 @@ def match_day(
 
 
 def _on_cluster(
-    url: str, graph: RoadGraph, shards: Sequence[Shard], settings: MatchSettings, time_zone: str, scheduler: str
+    store: Store, matcher: Matcher, shards: Sequence[Shard], time_zone: str, scheduler: str
 ) -> Iterator[Matched]:
     """Shards on Dask: pure functions of what they are sent, so that a lost worker costs only time."""
     from distributed import Client  # noqa: PLC0415 (slow to import, and seldom wanted)
 
+    elsewhere = store.positions if isinstance(store.positions, ParquetPositions) else None
+    if elsewhere is not None and elsewhere.of_this_process:
+        zh, en = f"别的进程读不到 {elsewhere.url}", f"no other process can read {elsewhere.url}"
+        fix = ("用共享文件夹或对象存储", "use a folder that all workers see, or an object store")
+        raise SettingsError(Fault("positions.memory", zh, en, *fix))
     with Client(scheduler) as client:
-        sent = client.scatter(graph, broadcast=True, hash=True)
-        work = partial(_on_worker, url=url, settings=settings, time_zone=time_zone)
-        futures = client.map(work, list(shards), graph=sent, retries=3, pure=False)
+        graph = client.scatter(matcher.graph, broadcast=True, hash=True)
+        (source,) = client.scatter([elsewhere], broadcast=True, hash=False)
+        work = partial(_on_worker, url=store.url, settings=matcher.settings, time_zone=time_zone)
+        futures = client.map(work, list(shards), graph=graph, source=source, retries=3, pure=False)
         for future in futures:
             yield future.result()
             future.release()
@@ -150,15 +163,25 @@ def _on_cluster(
 _matchers: dict[tuple[int, MatchSettings], Matcher] = {}
 
 
-def _on_worker(shard: Shard, *, graph: RoadGraph, url: str, settings: MatchSettings, time_zone: str) -> Matched:
-    """One shard on a worker; its matcher is kept for the next shard of the same graph."""
+def _on_worker(
+    shard: Shard,
+    *,
+    graph: RoadGraph,
+    source: ParquetPositions | None,
+    url: str,
+    settings: MatchSettings,
+    time_zone: str,
+) -> Matched:
+    """One shard on a worker, which reads its rows by itself; its matcher is kept for the next shard of the same graph."""
     key = (id(graph), settings)
     if key not in _matchers:
         _matchers.clear()
         _matchers[key] = Matcher(graph, settings=settings)
+    if source is not None:
+        return _match(shard, source, _matchers[key])
     store = open_store(url, timezone=time_zone)
     try:
-        return match_shard(shard, store, _matchers[key])
+        return _match(shard, store.positions, _matchers[key])
     finally:
         store.close()
 

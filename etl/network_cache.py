@@ -2,7 +2,8 @@
 
 One folder an edition: `segments.arrow` and `sections.arrow` (Arrow files, not compressed, geometry as WKB) and `graph.npz` (arrays
 of the road graph and of the measure). The name of the edition is the hash of all that a network follows from, its code included, so that
-a folder is never out of date; it may be deleted at any time.
+a folder is never out of date; it may be deleted at any time. The few that were used last are kept: a run names the stored tables, from
+which its network can be read again.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _GRAPH = (
 )  # fmt: skip
 _MEASURE = ("seg_section", "seg_measure_from_mm", "seg_measure_to_mm")
 _LAYOUT = "network-1"
+KEPT = 4  # networks a store: those in force now, and those of days audited again
 
 
 def keep(cache: Path | None, edition_id: str, network: Network) -> None:
@@ -47,6 +49,15 @@ def keep(cache: Path | None, edition_id: str, network: Network) -> None:
         np.savez(aside / "graph.npz", **arrays)
         aside.rename(final)
     shutil.rmtree(aside, ignore_errors=True)  # another process was first
+    _prune(final.parent)
+
+
+def _prune(folder: Path) -> None:
+    """Remove all but the networks that were used last; who has one open still reads it (what is mapped stays until it is let go)."""
+    with suppress(OSError):
+        held = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: p.stat().st_mtime_ns)
+        for old in held[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def kept(cache: Path | None, edition_id: str, crs: pyproj.CRS) -> Network | None:
@@ -60,6 +71,8 @@ def kept(cache: Path | None, edition_id: str, crs: pyproj.CRS) -> Network | None
             arrays = {n: file[n] for n in (*_GRAPH, *_MEASURE)}
     except (OSError, ValueError, KeyError, BadZipFile):  # not there, cut short, of another layout
         return None
+    with suppress(OSError):  # used now; a store that cannot be written to is not pruned either
+        os.utime(folder)
     for values in arrays.values():
         values.setflags(write=False)
     return Network(

@@ -1,4 +1,4 @@
-"""The store: one port (`base`), two adapters. `open_store` is the only way in."""
+"""The store: one port (`base`), two adapters. `open_store` is the only way in; `open_positions` reads positions from elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from layers.store.base import Store
+    from layers.store.parquet_positions import ParquetPositions
 
 DEFAULT_TIMEZONE = "Asia/Shanghai"
 
@@ -26,3 +27,14 @@ def open_store(url: str, *, timezone: str = DEFAULT_TIMEZONE) -> Store:
     from layers.store.embedded import EmbeddedStore  # noqa: PLC0415
 
     return EmbeddedStore(Path(url.removeprefix("embedded:")), timezone=timezone)
+
+
+def open_positions(url: str, *, timezone: str = DEFAULT_TIMEZONE) -> ParquetPositions:
+    """Positions in Parquet wherever fsspec reaches; assigned to `store.positions`, they stand in for the store's own.
+
+    Raises:
+        StoreError: nothing opens the address, or its driver is not installed.
+    """
+    from layers.store.parquet_positions import ParquetPositions  # noqa: PLC0415 (only where positions lie outside the store)
+
+    return ParquetPositions(url, timezone=timezone)

@@ -122,7 +122,7 @@ class PositionStore(Protocol):
         arrived_before_ms: int | None = None,
         encoded: bool = False,
     ) -> pa.Table:
-        """Positions of a day sorted by (device_id, t_ms, lon, lat); a device always falls into the same shard (a stable hash of its id).
+        """Positions of a day sorted by (device_id, t_ms, lon, lat); every device of the day falls into exactly one shard, on every machine.
 
         With `encoded` the device ids may come dictionary-encoded, where that is how they are stored.
         """

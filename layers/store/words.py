@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
+import pyarrow as pa
 import sqlalchemy as sa
 
-from gis.errors import Fault, StoreError
+from gis.errors import Fault, InputError, StoreError, XunchaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,3 +193,31 @@ def _any(error: BaseException | None) -> StoreError:
         "从备份恢复,或重建存储",
         "restore a backup, or build the store anew",
     )
+
+
+@contextmanager
+def translated_positions(place: str) -> Iterator[None]:
+    """Errors of fsspec, its drivers and of Parquet leave as ours, with the place and what to do; ours pass."""
+    try:
+        yield
+    except XunchaError:
+        raise
+    except ImportError as error:  # fsspec names the package that is missing
+        zh, en = f"读取 {place} 缺少驱动: {error}", f"no driver for {place}: {error}"
+        fix = (
+            "安装所缺的包(s3:// 用 s3fs,gs:// 用 gcsfs,abfs:// 用 adlfs)",
+            "install the package (s3fs for s3://, gcsfs for gs://, adlfs for abfs://)",
+        )
+        raise StoreError(Fault("positions.driver", zh, en, *fix)) from error
+    except pa.ArrowInvalid as error:
+        zh, en = f"不是完整的 Parquet 文件: {error}", f"not a whole Parquet file: {error}"
+        raise InputError(
+            Fault("file.format", zh, en, "重新导出或删除该文件", "export the file again, or remove it", file=place)
+        ) from error
+    except Exception as error:  # each driver of fsspec has errors of its own
+        zh, en = f"读不到 {place}: {error}", f"cannot read {place}: {error}"
+        fix = (
+            "检查地址、网络与凭据(由 fsspec 自己的设置给出,每个工作进程都要有)",
+            "check address, network and credentials (by fsspec's own configuration, on every worker)",
+        )
+        raise StoreError(Fault("positions.unreachable", zh, en, *fix)) from error

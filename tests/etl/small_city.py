@@ -84,9 +84,9 @@ def write(folder, **files):
     return load_city_file(folder / "city.toml")
 
 
-def opened(city):
-    """Its store, prepared and loaded."""
+def opened(city, only=None):
+    """Its store, prepared and loaded (with these sources only)."""
     store = open_store(city.store_url, timezone=city.timezone)
     store.prepare()
-    load_city(city, store)
+    load_city(city, store, only=only)
     return store

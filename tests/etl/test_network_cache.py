@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import geopandas as gpd
 import numpy as np
 import pyproj
@@ -9,7 +11,7 @@ import pytest
 import shapely
 from geopandas.testing import assert_geodataframe_equal
 
-from etl.network_cache import keep, kept
+from etl.network_cache import KEPT, keep, kept
 from gis.network import build_network
 
 CRS = pyproj.CRS(4550)
@@ -61,3 +63,15 @@ def test_nothing_is_read_that_is_not_whole(tmp_path, network):
             path.write_bytes(whole)
     assert kept(tmp_path, "e" * 64, CRS) is not None
     assert [p.name for p in (tmp_path / "network-1").iterdir()] == ["e" * 64]
+
+
+def test_the_networks_used_last_are_kept(tmp_path, network):
+    names = [c * 64 for c in "abcdefg"][: KEPT + 2]
+    for n, name in enumerate(names[:KEPT]):
+        keep(tmp_path, name, network)
+        (folder,) = tmp_path.rglob(name)
+        os.utime(folder, ns=(n, n))  # one after the other, whatever the clock's grain
+    assert all(kept(tmp_path, name, CRS) is not None for name in names[:1])  # the oldest is used again
+    for name in names[KEPT:]:
+        keep(tmp_path, name, network)
+    assert [n for n in names if kept(tmp_path, n, CRS) is None] == names[1:3]

@@ -5,22 +5,32 @@ from __future__ import annotations
 import os
 import signal
 
+import fsspec
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from small_city import DAY, opened, walk, write
 
 from etl.pipeline import audit_days
+from gis.errors import SettingsError
 from layers.contracts import TABLES
+from layers.store import open_positions
+from layers.store.positions import SCHEMA
 
 RESULTS = [t.name for t in TABLES.values() if t.kind == "result"]
 
 
-def audited(folder, **options):
-    """The run, its tables and its passes from a store of its own."""
+def audited(folder, positions=None, **options):
+    """The run, its tables and its passes from a store of its own; its positions too, or from Parquet files elsewhere."""
     # two devices a street, so that groups of devices share segments
     rows = [walk(i) for i in range(4)] + [walk(i, "09:00", "10:00").assign(device_id=f"Q{i}") for i in range(5)]
     city = write(folder, positions1=pd.concat(rows, ignore_index=True))
-    store = opened(city)
+    if positions is None:
+        store = opened(city)
+    else:
+        store = opened(city, only=["道路"])
+        assert store.positions.days() == []
+        store.positions = open_positions(positions, timezone=city.timezone)
     (run,) = audit_days(city, store, [DAY], **options)
     tables = {t: store.result(run.run_id, t) for t in RESULTS}
     passes = store.passes(run.run_id)
@@ -51,8 +61,35 @@ def test_groups_of_devices(alone, tmp_path, shards):
     assert_same(audited(tmp_path, shards=shards), alone)
 
 
+@pytest.fixture(scope="module")
+def parquet(alone, tmp_path_factory):
+    """The same positions as flat files of small row groups, in disorder."""
+    folder = tmp_path_factory.mktemp("parquet")
+    (written,) = (tmp_path_factory.getbasetemp() / "alone0" / "store" / "positions" / f"day={DAY}").glob("*.parquet")
+    rows = pq.read_table(written, partitioning=None, schema=SCHEMA)
+    for n in range(3):
+        part = rows.take([*range(n, len(rows), 3)]).sort_by([("device_id", "ascending"), ("t_ms", "descending")])
+        pq.write_table(part, folder / f"part-{n}.parquet", row_group_size=500)
+    return folder
+
+
+def test_positions_from_parquet_files(alone, parquet, tmp_path):
+    assert_same(audited(tmp_path, positions=str(parquet), shards=3), alone)
+
+
+def test_positions_from_an_object_store_in_memory(alone, parquet, tmp_path):
+    memory = fsspec.filesystem("memory")
+    memory.put(str(parquet), "/bucket/fixes", recursive=True)
+    try:
+        assert_same(audited(tmp_path, positions="memory://bucket/fixes", shards=2), alone)
+        with pytest.raises(SettingsError, match="no other process"):
+            audited(tmp_path / "far", positions="memory://bucket/fixes", shards=2, scheduler="tcp://127.0.0.1:1")
+    finally:
+        memory.rm("/bucket", recursive=True)
+
+
 @pytest.mark.slow
-def test_two_workers_one_of_them_killed(alone, tmp_path):
+def test_two_workers_one_of_them_killed(alone, parquet, tmp_path):
     distributed = pytest.importorskip("distributed")
     killed, told = [], []
     with distributed.LocalCluster(
@@ -66,6 +103,8 @@ def test_two_workers_one_of_them_killed(alone, tmp_path):
                 os.kill(killed[0], signal.SIGKILL)
 
         assert_same(audited(tmp_path / "whole", shards=2, scheduler=cluster.scheduler_address), alone)
+        far = audited(tmp_path / "far", positions=str(parquet), shards=4, scheduler=cluster.scheduler_address)
+        assert_same(far, alone)
         got = audited(tmp_path / "killed", shards=8, scheduler=cluster.scheduler_address, progress=kill_one)
     assert killed
     assert [done for stage, done in told if stage.startswith("匹配")] == list(range(1, 9))
