@@ -15,6 +15,9 @@ DAY = date(2026, 3, 18)
 RUN = Run(
     "r" * 64, DAY, "hand", "xiangshan-2019", "1", {}, [{"name": "roads", "sha256": "0" * 64, "rows": 2}], "0+test"
 )
+REJECTED = pd.DataFrame({
+    "row": [7], "column": ["name"], "code": ["name_empty"], "zh": ["姓名为空"], "en": ["the name is empty"], "raw": ['{"name": ""}'],
+})  # fmt: skip
 EMPTY_QUARANTINE = pd.DataFrame({c: pd.Series(dtype=object) for c in ("row", "column", "code", "zh", "en", "raw")})
 _TYPES = {
     "str": "str",
@@ -122,8 +125,9 @@ def fill(store) -> Run:
     for name, part in tables().items():
         kind = TABLES[name].kind
         if kind == "input":
-            record = SourceRecord(name, name, f"{name}.csv", name.ljust(64, "0"), len(part))
-            editions[name] = store.load(part, record, EMPTY_QUARANTINE, valid_from=date(2026, 1, 1)).edition_id
+            record = SourceRecord(name, name, f"{name}.csv", name.ljust(64, "0"), len(part) + (name == "persons"))
+            rejected = REJECTED if name == "persons" else EMPTY_QUARANTINE
+            editions[name] = store.load(part, record, rejected, valid_from=date(2026, 1, 1)).edition_id
         elif kind == "derived":
             editions[name] = store.put_derived(
                 name, part, edition_id=f"{name}-edition", valid_from=date(2026, 1, 1)

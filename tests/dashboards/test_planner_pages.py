@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import httpx
 import pytest
 from conftest import SIZES
@@ -16,6 +18,8 @@ from dashboards.planner_choice import MEASURES, choice_from
 from dashboards.planner_detail import detail
 from dashboards.planner_picture import draw, paint
 from dashboards.settings import DeskSettings
+
+FIX = (204, 121, 167)
 
 
 @pytest.fixture(scope="module")
@@ -87,25 +91,32 @@ def test_images_of_scenes_need_a_session_and_a_scene(server, client):
 
 
 def test_from_the_map_to_the_clause(visitor):
-    v = visitor().sign_in("planner").open(f"/planner?day={DAY}&measure=road_gap")
+    v = visitor().sign_in("manager").open(f"/planner?day={DAY}&measure=road_gap")
     v.map_drawn("planner-map")
     assert v.page.locator(".planner-kpis .kpi").count() == 5
     box = v.page.locator("#planner-map").bounding_box()
     canvas = v.page.locator("#planner-map canvas").first
-    for step in range(10, int(box["height"]), 6):  # the streets run from west to east: down the map until one is hit
+    for step in range(
+        int(box["height"]) - 10, 10, -6
+    ):  # the streets run from west to east: up the map until the one with a pass is hit
         x, y = box["x"] + 0.55 * box["width"], box["y"] + step
         v.page.mouse.move(x, y)
         v.page.wait_for_timeout(60)
         if "pointer" not in (canvas.get_attribute("style") or ""):
             continue
         v.page.mouse.click(x, y)
-        try:
-            v.page.wait_for_selector("#planner-detail blockquote", timeout=4000)
+        with contextlib.suppress(PlaywrightTimeout):
+            v.page.wait_for_selector("#planner-detail section:has-text('丹河路'):has(blockquote)", timeout=3000)
             break
-        except PlaywrightTimeout:
-            continue
     assert "三(" in v.page.locator("#planner-detail blockquote").first.inner_text()
     assert "/explain?" in v.page.locator("#planner-detail a.button").get_attribute("href")
+    v.page.locator("#planner-detail a.button").click()  # figures → windows → passes → fixes
+    v.page.wait_for_selector("h1:has-text('丹河路全段')")
+    v.map_drawn("explain-map")
+    assert v.page.locator("table.data tbody tr").count() >= 1
+    assert "定位" in v.page.inner_text(".xm-panel")
+    assert FIX in v.colours("#explain-map .xm-canvas")
+    v.page.go_back()
     words = "人员"
     v.page.locator(".segmented label", has_text=words).first.click()
     v.page.wait_for_url("**/planner?measure=density_gap*")

@@ -36,9 +36,18 @@ void main() {
   colour = v_colour * clamp(v_size.y + 0.5 - length(vec2(beyond, v_at.y)), 0.0, 1.0);
 }`;
 
-function compiled(gl: WebGL2RenderingContext): WebGLProgram {
+// What is translucent is drawn aside first, so that pieces of one line that meet do not show through each other.
+const WHOLE_VERTEX = `#version 300 es
+out vec2 v_at;
+void main() { v_at = vec2(gl_VertexID == 1 ? 2.0 : 0.0, gl_VertexID == 2 ? 2.0 : 0.0); gl_Position = vec4(2.0 * v_at - 1.0, 0.0, 1.0); }`;
+const WHOLE_FRAGMENT = `#version 300 es
+precision mediump float;
+in vec2 v_at; uniform sampler2D u_picture; uniform float u_opacity; out vec4 colour;
+void main() { colour = texture(u_picture, v_at) * u_opacity; }`;
+
+function compiled(gl: WebGL2RenderingContext, vertex: string, fragment: string): WebGLProgram {
   const program = gl.createProgram()!;
-  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]] as const) {
+  for (const [kind, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]] as const) {
     const shader = gl.createShader(kind)!;
     gl.shaderSource(shader, source);
     gl.compileShader(shader);
@@ -62,6 +71,55 @@ function mercator(flat: Flat): Flat {
   return { ...flat, xs, ys };
 }
 
+class Aside {
+  private readonly program: WebGLProgram;
+  private readonly buffer: WebGLFramebuffer;
+  private readonly picture: WebGLTexture;
+  private size = "";
+
+  constructor(private readonly gl: WebGL2RenderingContext) {
+    this.program = compiled(gl, WHOLE_VERTEX, WHOLE_FRAGMENT);
+    this.buffer = gl.createFramebuffer();
+    this.picture = gl.createTexture();
+  }
+
+  draw(opacity: number, inside: () => void): void {
+    const { gl } = this;
+    const before = gl.getParameter(gl.FRAMEBUFFER_BINDING) as WebGLFramebuffer | null;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.buffer);
+    const [width, height] = [gl.drawingBufferWidth, gl.drawingBufferHeight];
+    if (this.size !== `${width}x${height}`) {
+      this.size = `${width}x${height}`;
+      gl.activeTexture(gl.TEXTURE0);
+      gl.bindTexture(gl.TEXTURE_2D, this.picture);
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, width, height, 0, gl.RGBA, gl.UNSIGNED_BYTE, null);
+      plain(gl);
+      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, this.picture, 0);
+    }
+    gl.clearBufferfv(gl.COLOR, 0, [0, 0, 0, 0]);
+    gl.blendEquation(gl.MAX);
+    inside();
+    gl.blendEquation(gl.FUNC_ADD);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, before);
+    gl.useProgram(this.program);
+    gl.bindTexture(gl.TEXTURE_2D, this.picture);
+    gl.uniform1i(gl.getUniformLocation(this.program, "u_picture"), 0);
+    gl.uniform1f(gl.getUniformLocation(this.program, "u_opacity"), opacity);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+  }
+
+  free(): void {
+    this.gl.deleteProgram(this.program);
+    this.gl.deleteFramebuffer(this.buffer);
+    this.gl.deleteTexture(this.picture);
+  }
+}
+
+function plain(gl: WebGL2RenderingContext): void {
+  for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, name, gl.NEAREST);
+  for (const name of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, name, gl.CLAMP_TO_EDGE);
+}
+
 export interface LineLook {
   width: number; // pixels, of rank 0 at this zoom
   opacity: number;
@@ -77,6 +135,7 @@ export class LineLayer implements CustomLayerInterface {
   private array: WebGLVertexArrayObject | null = null;
   private readonly buffers: WebGLBuffer[] = [];
   private texture: WebGLTexture | null = null;
+  private aside: Aside | null = null;
   private detail = -1;
   private rows = 0; // of the texture as it is on the graphics card
   private pieces = 0;
@@ -121,11 +180,12 @@ export class LineLayer implements CustomLayerInterface {
 
   onAdd(map: LibreMap, gl: WebGL2RenderingContext): void {
     this.map = map;
-    this.program = compiled(gl);
+    this.program = compiled(gl, VERTEX, FRAGMENT);
     for (const name of ["u_offset", "u_half", "u_scale", "u_width", "u_cap", "u_only", "u_tint", "u_colours"]) this.places[name] = gl.getUniformLocation(this.program, name);
     this.array = gl.createVertexArray();
     this.buffers.splice(0, 2, gl.createBuffer(), gl.createBuffer());
     this.texture = gl.createTexture();
+    this.aside = null;
     this.rows = 0;
     this.detail = -1;
     this.stale = true;
@@ -136,7 +196,8 @@ export class LineLayer implements CustomLayerInterface {
     gl.deleteVertexArray(this.array);
     for (const buffer of this.buffers) gl.deleteBuffer(buffer);
     gl.deleteTexture(this.texture);
-    this.map = null;
+    this.aside?.free();
+    this.map = this.aside = null;
   }
 
   // The vertices at the detail that a zoom needs: far out, what is smaller than half a pixel is left away.
@@ -202,7 +263,7 @@ export class LineLayer implements CustomLayerInterface {
     }
     this.rows = rows;
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, ROW, rows, 0, gl.RGBA, gl.UNSIGNED_BYTE, this.colours);
-    for (const [name, value] of [[gl.TEXTURE_MIN_FILTER, gl.NEAREST], [gl.TEXTURE_MAG_FILTER, gl.NEAREST], [gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE], [gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE]] as const) gl.texParameteri(gl.TEXTURE_2D, name, value);
+    plain(gl);
   }
 
   render(gl: WebGL2RenderingContext): void {
@@ -212,6 +273,11 @@ export class LineLayer implements CustomLayerInterface {
     const { width, opacity, mark } = this.look(zoom);
     if (opacity === 0) return;
     this.fill(gl, zoom);
+    if (opacity === 1) this.draw(gl, map, zoom, width, mark);
+    else (this.aside ??= new Aside(gl)).draw(opacity, () => this.draw(gl, map, zoom, width, mark));
+  }
+
+  private draw(gl: WebGL2RenderingContext, map: LibreMap, zoom: number, width: number, mark: Rgba): void {
     this.upload(gl);
     const ratio = map.getPixelRatio();
     const centre = MercatorCoordinate.fromLngLat(map.getCenter());
@@ -222,15 +288,15 @@ export class LineLayer implements CustomLayerInterface {
     gl.uniform2f(this.places["u_offset"]!, (this.origin[0] - centre.x) * scale, (this.origin[1] - centre.y) * scale);
     gl.uniform2f(this.places["u_half"]!, gl.drawingBufferWidth / 2, gl.drawingBufferHeight / 2);
     gl.uniform1f(this.places["u_scale"]!, scale);
-    gl.uniform1f(this.places["u_cap"]!, opacity < 1 || width * ratio < ROUND_FROM ? 0 : 1); // ends that overlap would show through
-    const draw = (wide: number, only: number, tint: Rgba, from: number, to: number): void => {
+    gl.uniform1f(this.places["u_cap"]!, width * ratio < ROUND_FROM ? 0 : 1);
+    const part = (wide: number, only: number, tint: Rgba, from: number, to: number): void => {
       gl.uniform1f(this.places["u_width"]!, wide * ratio);
       gl.uniform1f(this.places["u_only"]!, only);
       gl.uniform4fv(this.places["u_tint"]!, tint);
       if (to > from) gl.drawElements(gl.TRIANGLES, 6 * (to - from), gl.UNSIGNED_INT, 24 * from);
     };
-    if (this.chosen >= 0) draw(Math.max(9, 2.2 * width), this.chosen, mark, this.firstPiece[2 * this.chosen]!, this.firstPiece[2 * this.chosen + 1]!);
-    draw(width, -1, [opacity, opacity, opacity, opacity], 0, this.pieces);
+    if (this.chosen >= 0) part(Math.max(9, 2.2 * width), this.chosen, mark, this.firstPiece[2 * this.chosen]!, this.firstPiece[2 * this.chosen + 1]!);
+    part(width, -1, [1, 1, 1, 1], 0, this.pieces);
     gl.bindVertexArray(null);
   }
 
