@@ -1,4 +1,7 @@
-"""What was missing, in the reader's language; the stored sentences are the office's Chinese (gis.sentences and others)."""
+"""What was missing, in the reader's language and its punctuation; the stored sentences are the office's Chinese (gis.sentences and others).
+
+Stored sentences of earlier runs carry half-width marks, which is mended where they are shown, so that they read the same as those of today.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,22 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
     ("网格", "the grid itself"),
 )  # fmt: skip
 _PATTERNS = tuple((re.compile(zh), en) for zh, en in _ENGLISH)
+# Half-width punctuation beside Chinese: brackets first, then what stands beside them.
+_BRACKETS = re.compile(r"(?<=[\u4e00-\u9fff])\(([^()]*)\)|\(([^()]*[\u4e00-\u9fff][^()]*)\)")
+_MARKS = re.compile(r"(?<=[\u4e00-\u9fff）”」])([,;:?!]) ?|([,;:?!])(?=[\u4e00-\u9fff（“「])")
+_WIDE = str.maketrans(",;:?!", "，；：？！")
 _UNITS = (("分钟", "min"), ("公里", "km"), ("秒", "s"), ("米", "m"))
 _MEASURE = re.compile(r"([\d.,]+) ?(分钟|公里|秒|米)")
+
+
+def full_width(text: str) -> str:
+    """Chinese as it is printed: marks and brackets beside Chinese characters are full width, those within figures stay.
+
+    >>> full_width("已巡 400 米(占 40%),还缺 1,500 米")
+    '已巡 400 米（占 40%），还缺 1,500 米'
+    """
+    text = _BRACKETS.sub(lambda m: f"（{m[1] if m[1] is not None else m[2]}）", text)
+    return _MARKS.sub(lambda m: (m[1] or m[2]).translate(_WIDE), text)
 
 
 def _measures(text: str) -> str:
@@ -81,7 +98,7 @@ _NOTE_PATTERNS = tuple(
 def note_words(text: str, lang: str) -> str:
     """A note of a load in a language; one without a translation stays as it is."""
     if lang == "zh":
-        return text
+        return full_width(text)
     for pattern, english in _NOTE_PATTERNS:
         found = pattern.fullmatch(text)
         if found:
@@ -94,7 +111,7 @@ def missing_words(text: object, lang: str) -> str:
     if not isinstance(text, str) or not text:
         return ""
     if lang == "zh":
-        return text
+        return full_width(text)
     for pattern, english in _PATTERNS:
         found = pattern.fullmatch(text)
         if found:

@@ -150,7 +150,7 @@ class Apart:
                     "export.died",
                     "导出进程意外结束",
                     "the process that exports has died",
-                    "请重试;若再次发生,请检查内存",
+                    "请重试；若再次发生，请检查内存",
                     "try again; if it happens again, look at the memory",
                 )
             ) from error

@@ -44,6 +44,7 @@ from dashboards.exports.report_parts import (
     style,
     text,
 )
+from dashboards.sentences import full_width
 from dashboards.tally import NOWHERE, VIEW_OF, base_of, tally
 from layers.symbology import LAYERS, outcome_color, word
 
@@ -241,7 +242,7 @@ def _extremes(report: Report, roads: pd.DataFrame) -> list[str]:
     names = roads.drop_duplicates("town_id").set_index("town_id")["town_name"]
     ranked = towns.sort_values(["rate_low", "key"])
     low, high = ranked.iloc[0].to_dict(), ranked.iloc[-1].to_dict()
-    zh = f"镇街中下限最低的是{names[low['key']]}({bounds(low)}),最高的是{names[high['key']]}({bounds(high)})。"
+    zh = f"镇街中下限最低的是{names[low['key']]}（{bounds(low)}），最高的是{names[high['key']]}（{bounds(high)}）。"
     en = f"By lower bound, the lowest town is {names[low['key']]} ({bounds(low)}), the highest {names[high['key']]} ({bounds(high)})."
     return [report.t(zh, en)]
 
@@ -253,7 +254,7 @@ def _findings(report: Report) -> list[Any]:
     parts += [Paragraph(s, look, bulletText="•") for s in _sentences(report)]
     notes = report.views["findings"].frame
     if len(notes):
-        rows = [[f"{int(n['count']):,}", n["zh"] if report.lang == "zh" else n["en"], n["code"]] for n in notes.to_dict("records")]  # fmt: skip
+        rows = [[f"{int(n['count']):,}", full_width(n["zh"]) if report.lang == "zh" else n["en"], n["code"]] for n in notes.to_dict("records")]  # fmt: skip
         heads = [t("数量", "Count"), t("数据与核查说明", "Notes on data and audit"), t("代码", "Code")]
         parts += [Spacer(1, 3 * mm), data_table(heads, rows, (1, 6, 2.4), right=(0,))]
     return [*parts, Spacer(1, 5 * mm)]

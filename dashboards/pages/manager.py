@@ -1,4 +1,4 @@
-"""审计, the manager's desk: coverage that drills from the county to a single window, its trend, its confirmation, its exports."""
+"""审计 (audit), the manager's desk: coverage that drills from the county to a single window, its trend, its confirmation, its exports."""
 
 from __future__ import annotations
 

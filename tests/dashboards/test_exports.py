@@ -88,8 +88,8 @@ def test_the_workbook_has_words_and_no_formulas(filled, tmp_path) -> None:
     sections = book["责任路段"]
     heads = [c.value for c in sections[1]]
     # 5,400 s are shown as 90 minutes, 1,000,000 mm as 1 km, the local time of 09:10.
-    assert sections.cell(2, heads.index("最长间隔(min)") + 1).value == 90
-    assert sections.cell(2, heads.index("长度(km)") + 1).value == 1
+    assert sections.cell(2, heads.index("最长间隔（min）") + 1).value == 90
+    assert sections.cell(2, heads.index("长度（km）") + 1).value == 1
     assert sections.cell(2, heads.index("最近完成") + 1).value.isoformat() == "2026-03-18T09:10:00"
     assert sections.conditional_formatting
     assert sections.page_setup.orientation == "landscape"

@@ -27,7 +27,7 @@ const early = new Map<string, StateUpdate[]>();
 
 const WORDS: MapWords = {
   layers: "图层", legend: "图例与图层", zoom_in: "放大", zoom_out: "缩小", fit: "全图", missing: "无数据", loading: "正在载入…", failed: "载入失败",
-  hint: "方向键移动,加减键缩放,回车键选中地图中央的对象。", no_webgl: "此浏览器不支持 WebGL,无法显示地图。",
+  hint: "方向键移动，加减键缩放，回车键选中地图中央的对象。", no_webgl: "此浏览器不支持 WebGL，无法显示地图。",
 };
 
 type MapModule = typeof import("./map");

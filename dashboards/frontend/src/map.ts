@@ -294,7 +294,7 @@ export class MapController {
     const mark = dark() ? "#ffffff" : "#101820";
     if (spec.kind === "polygon") {
       this.map.addLayer({ id: `${id}-fill`, type: "fill", source: id, layout, paint: { "fill-color": colour, "fill-opacity": spec.opacity, "fill-antialias": false } });
-      this.map.addLayer({ id: `${id}-line`, type: "line", source: id, layout, paint: { "line-color": spec.outline ?? (dark() ? "#6c8296" : "#7d8c9a"), "line-width": spec.width, "line-opacity": 0.7 } });
+      this.map.addLayer({ id: `${id}-line`, type: "line", source: id, layout, paint: { "line-color": spec.outline ?? (dark() ? "#6c8296" : "#7d8c9a"), "line-width": ["interpolate", ["linear"], ["zoom"], 10, 0.5 * spec.width, 13, spec.width], "line-opacity": ["interpolate", ["linear"], ["zoom"], 10, 0.35, 13, 0.7] } });
       this.map.addLayer({ id: `${id}-selected`, type: "line", source: id, filter: none, layout, paint: { "line-color": mark, "line-width": 3 } });
     } else {
       const size = ["interpolate", ["linear"], ["zoom"], 9, spec.width * 0.7, 16, spec.width * 1.8];
