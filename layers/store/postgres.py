@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +28,6 @@ from layers.store.words import no_postgis, not_prepared, other_zone, translated,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import date, datetime
-    from pathlib import Path
 
     from layers.contracts import Table
     from layers.store.base import PositionStore, Run
@@ -51,10 +52,12 @@ class PostgresStore(Ledgers):
         timezone: IANA name of the zone of local days; kept in the store.
         wait_s: how long to wait for another writer before StoreError.
         clock: the time of loads and runs.
+
+    The folder named by `XUNCHA_CACHE`, where it is set, holds on this machine what can be made again: derived networks, in a folder
+    a schema.
     """
 
     flavour = "ewkb"
-    cache: Path | None = None
 
     def __init__(
         self, url: str, *, timezone: str, wait_s: float = 30.0, clock: Callable[[], datetime] = utc_now
@@ -67,6 +70,7 @@ class PostgresStore(Ledgers):
         quoted = self.schema.replace('"', '""').replace("\\", "\\\\").replace(" ", "\\ ")
         options = f'-csearch_path="{quoted}",public -clock_timeout={int(wait_s * 1000)} -cdatestyle=ISO -cintervalstyle=iso_8601'
         self._address, self._options = bare, options
+        self.cache: Path | None = _cache(bare, self.schema)
         self.engine = self._make_engine()
         self.positions: PositionStore = PostgresPositions(self)
         self._checked = False
@@ -253,6 +257,14 @@ def fetch_packed(
     with raw(conn).cursor(binary=True) as cursor:
         row = cursor.execute(sql.SQL(pgcopy.packed_query(columns, source)), bound).fetchone()
     return tuple(row or ())
+
+
+def _cache(address: sa.URL, schema_name: str) -> Path | None:
+    folder = os.environ.get("XUNCHA_CACHE")
+    if not folder:
+        return None
+    named = f"{address.host}:{address.port}/{address.database}/{schema_name}"
+    return Path(folder) / hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
 
 
 def _parsed(url: str) -> sa.URL:
