@@ -2,13 +2,13 @@
 
     python benchmarks/audit.py [--sizes 100000,300000,1000000] [--only xuncha,sjoin,…]
 
-Network: central Beijing where XUNCHA_DATA is set, else the sample county. Positions: random patrols in vehicles at 5 m/s, a fix every 10 s,
-noise of 5.7 m on each axis; every device counts. The peers answer one question, "which share of each edge was passed in each hour"
-(`audit_peers.py`), by the distance that suits them best; xuncha answers it from the passes that its audit has stored, and its seconds
-are those of the whole audit: stored positions to stored outcomes of every rule. Precision and recall are distinct metres of (edge, hour)
-against the simulator's truth. Compilation, the derivation of the network, indexes of edges and loading are done before the clock starts.
-fastmm: matching alone, without reading the edges out of its results. `cpu` is processor time, the server's included,
-so that other work on the machine counts less; ratios are of that; `s` is wall time.
+Network: the drivable streets of central Beijing where XUNCHA_DATA is set, else the sample county. Positions: random patrols in vehicles
+at 5 m/s, a fix every 10 s, noise of 5.7 m on each axis; every device counts. The peers answer one question, "which share of each edge was
+passed in each hour" (`audit_peers.py`), by the distance that suits them best; xuncha answers it from the passes that its audit has
+stored, and its seconds are those of the whole audit: stored positions to stored outcomes of every rule. Precision and recall are distinct
+metres of (edge, hour) against the simulator's truth. Compilation, the derivation of the network, indexes of edges and loading are done
+before the clock starts. fastmm: matching alone, without reading the edges out of its results. `cpu` is processor time, the server's
+included, so that other work on the machine counts less; ratios are of that; `s` is wall time.
 """
 
 from __future__ import annotations

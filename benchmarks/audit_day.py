@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyogrio
 import pyproj
-from road_data import data_root
+from road_data import DRIVABLE, data_root
 from scoring import Stretches, covered
 
 from etl.load import load_city
@@ -53,12 +54,18 @@ LEFT_OUT = {"positions", "checkins", "cases", "scenes"}
 
 
 def city_file(folder: Path) -> Path:
-    """Roads only, every device counted: central Beijing where XUNCHA_DATA is set, else the sample county."""
+    """Roads only, every device counted: the drivable streets of central Beijing where XUNCHA_DATA is set, else the sample county.
+
+    The patrols drive: on a network with footways they would be sent over those too, and a footway beside its street cannot be told from it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    if data_root() is None:
+    if (root := data_root()) is None:
         return write_sample_county(folder)
-    os.environ["XUNCHA_DATA"] = str(data_root())
+    os.environ["XUNCHA_DATA"] = str(root)
+    roads = pyogrio.read_dataframe(root / "beijing" / "roads.gpkg")
+    pyogrio.write_dataframe(roads[roads["highway"].isin(DRIVABLE)], folder / "roads.gpkg")
     text = (ROOT / "examples" / "beijing" / "city.toml").read_text(encoding="utf-8")
+    text = text.replace("${XUNCHA_DATA}/beijing/roads.gpkg", "roads.gpkg")
     head, _, tail = text.partition("# 由 xuncha grid")
     path = folder / "city.toml"
     path.write_text(head + "[counting]" + tail.rpartition("[counting]")[2], encoding="utf-8")
