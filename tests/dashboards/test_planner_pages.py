@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 
 import httpx
 import pytest
 from conftest import SIZES
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from town import CITY, DAY
 
 from dashboards.app import create_desk
@@ -104,10 +103,12 @@ def test_from_the_map_to_the_clause(visitor):
         v.page.wait_for_timeout(60)
         if "pointer" not in (canvas.get_attribute("style") or ""):
             continue
-        v.page.mouse.click(x, y)
-        with contextlib.suppress(PlaywrightTimeout):
-            v.page.wait_for_selector("#planner-detail section:has-text('丹河路'):has(blockquote)", timeout=3000)
+        with v.page.expect_response(lambda r: "planner-detail" in (r.request.post_data or "")) as told:
+            v.page.mouse.click(x, y)
+        detail = json.dumps(told.value.json(), ensure_ascii=False)
+        if "丹河路" in detail and "Blockquote" in detail:
             break
+    v.page.wait_for_selector("#planner-detail section:has-text('丹河路'):has(blockquote)")
     assert "三(" in v.page.locator("#planner-detail blockquote").first.inner_text()
     assert "/explain?" in v.page.locator("#planner-detail a.button").get_attribute("href")
     v.page.locator("#planner-detail a.button").click()  # figures → windows → passes → fixes
