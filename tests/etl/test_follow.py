@@ -72,15 +72,11 @@ def test_after_steps_at_any_moments_the_passes_are_those_of_an_audit(city_and_st
     follower = Follower(city, seen)
     for now in moments:
         seen.positions.by_ms = now
-        made = follower.step(DAY)
-        fresh = Follower(city, seen).step(DAY)  # begun at this moment
-        if made is None:
-            continue
+        follower.step(DAY)
         # an audit of what had arrived by then
         (then,) = audit_days(city, store, [DAY], arrived_before_ms=now)
         _, live = store.live_tables(DAY, ["passes"])
         assert live["passes"].combine_chunks().equals(store.passes(then.run_id)), now
-        assert fresh is not None
     seen.positions.by_ms = end
     follower.step(DAY)
     head, live = store.live_tables(DAY, TABLES)
