@@ -20,7 +20,6 @@ from gis.calendar import day_bounds
 from gis.crew import build_crew
 from gis.errors import ImpossibleError
 from gis.live import Asked, asked_of, full_patrols, with_patrols
-from gis.model import MODES
 from layers.store.base import Live
 
 if TYPE_CHECKING:
@@ -184,8 +183,9 @@ def day_of(view: View, day: date) -> Day:
 
 
 def _crew(view: View, data: ScopedStore, day: date) -> Crew:
-    counting = getattr(view.city, "counting", None)
-    modes = tuple(MODES[m] for m in counting.unassigned_modes) if counting is not None and counting.unassigned else ()
+    modes = getattr(
+        getattr(view.city, "counting", None), "counted_modes", ()
+    )  # a city without settings counts nobody unknown
     tables: dict[str, Any] = {t: data.read(t, day) for t in ROSTER}
     return build_crew(day, view.zone, view.standard, **tables, unassigned_modes=modes)
 

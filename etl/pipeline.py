@@ -258,8 +258,6 @@ def day_inputs(
     city: City, tables: DayTables, network: Network | None, history: Sequence[tuple[Passes, Crew]] = ()
 ) -> DayInputs:
     """The tables of a day as the rules read them, with responsibilities and exceptions resolved on the network."""
-    counting = city.counting
-    modes = tuple(MODES[m] for m in counting.unassigned_modes) if counting.unassigned else ()
     given: dict[str, Any] = {t: tables[t] for t in DAY_FIELDS if tables.has(t)}
     if network is not None and tables.has("responsibilities"):
         given["responsibilities"] = resolve_responsibilities(
@@ -267,7 +265,7 @@ def day_inputs(
         )
     if network is not None and tables.has("exceptions"):
         given["exceptions"] = resolve_exceptions(tables["exceptions"], network, settings=network_settings(city))
-    return DayInputs(tables.day, city.zone, **given, unassigned_modes=modes, history=history)
+    return DayInputs(tables.day, city.zone, **given, unassigned_modes=city.counting.counted_modes, history=history)
 
 
 def _presence(fixes: Fixes, crew: Crew) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

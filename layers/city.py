@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gis.errors import Fault, SettingsError
+from gis.model import MODES, Mode
 from layers.city_faults import Faults, check_options, check_source, near
 from layers.contracts import TABLES
 from layers.toml_lines import Path as KeyPath
@@ -206,6 +207,11 @@ class Counting(_Part):
     unassigned_modes: tuple[ModeName, ...] = Field(
         default=("foot", "ebike", "vehicle"), description="哪些方式的未登记设备计入 | which modes of them count"
     )
+
+    @property
+    def counted_modes(self) -> tuple[Mode, ...]:
+        """Modes whose devices count although no roster knows them; empty: none."""
+        return tuple(MODES[m] for m in self.unassigned_modes) if self.unassigned else ()
 
 
 class Map(_Part):
