@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,7 +25,7 @@ from etl.pipeline import day_inputs
 from etl.watch import Watch
 from gis.audit import crew_of
 from gis.calendar import day_bounds
-from gis.crew import device_modes
+from gis.crew import column_ms, device_modes
 from gis.errors import Fault, ImpossibleError, XunchaError
 from gis.evidence import evidence_of
 from gis.frequency import plan_roads, responsible_windows
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date
     from threading import Event
-
-    import pandas as pd
 
     from etl.match_stage import Matched
     from gis.audit import DayInputs
@@ -210,17 +207,10 @@ class Follower:
             "rounds": pa.table(
                 {
                     "grid_id": pa.array(rounds["grid_id"].astype(str), pa.string()),
-                    "completed_ms": _ms(rounds["completed"]),
+                    "completed_ms": pa.array(column_ms(rounds, "completed", 0), pa.int64()),
                 }
             ),
         }
-
-
-def _ms(times: pd.Series) -> np.ndarray[Any, Any]:
-    if not len(times):
-        return np.zeros(0, dtype=np.int64)
-    stamps: np.ndarray[Any, Any] = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ms]")
-    return stamps.astype(np.int64)
 
 
 def _until(positions: pa.Table, start_ms: int) -> int:
