@@ -303,7 +303,7 @@ def evaluate(
     km: Annotated[
         float, typer.Option(help="每个路网至多巡查多少公里 | how much of a network is patrolled", min=1.0)
     ] = 60.0,
-    quick: Annotated[bool, typer.Option(help="只算几个条件 | a few conditions only")] = False,
+    quick: Annotated[bool, typer.Option(help="只算两个条件 | two conditions only")] = False,
 ) -> None:
     """在已知真相的模拟日上:核查错多少 | how often the audit is wrong, on simulated days with known truth.
 
@@ -314,10 +314,14 @@ def evaluate(
 
     with _progress() as tell:
         sections = [
-            evaluate_network(_city(path), _day(day), name=str(path), budget_km=km, progress=tell)
-            for path in ([city_file] if city_file else also or ())
+            evaluate_network(_city(path), _day(day), name=str(path), budget_km=km, quick=quick, progress=tell)
+            for path in (*([city_file] if city_file else ()), *(also or ()))
         ]
-        page = sections[0] if city_file else evaluate_county(_day(day), quick=quick, networks=sections, progress=tell)
+        page = (
+            "\n\n".join(sections)
+            if city_file
+            else evaluate_county(_day(day), quick=quick, networks=sections, progress=tell)
+        )
     typer.echo(page)
     if write is not None:
         write.write_text(page if page.endswith("\n") else f"{page}\n", encoding="utf-8")
@@ -384,6 +388,10 @@ def serve(
     from dashboards.settings import DeskSettings
     from etl.beside import kept_beside
 
+    if load and not follow:
+        raise SettingsError(
+            Fault("cli.load", "--load 须与 --follow 同用", "--load goes with --follow", "加上 --follow", "add --follow")
+        )
     city = _city(city_file)
     url = store or city.store_url
     with _store(city, url):

@@ -12,7 +12,7 @@ import numpy as np
 
 from etl.accuracy import network_section, report
 from etl.city_network import ground_of
-from etl.evaluate import Evaluation, Ground, evaluate
+from etl.evaluate import Ground, evaluate
 from etl.evaluate_cases import evaluate_cases, evaluate_community
 from etl.sample.write import write_sample_county
 from gis.calibration_tables import latest
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from etl.base import Progress
-    from gis.calibration import CalibrationTable
     from layers.city import City
 
-BUDGET_KM = 60.0
 QUICK: dict[str, Any] = {"seeds": (901,), "intervals_s": (10.0, 60.0), "noises_m": (8.0,)}
 FEW: dict[str, Any] = {"seeds": (901,), "intervals_s": (15.0, 60.0, 180.0), "noises_m": (8.0, 30.0)}
 
@@ -47,7 +45,7 @@ class Part:
     sections: int
 
 
-def part_of(ground: Ground, *, budget_km: float = BUDGET_KM) -> Part:
+def part_of(ground: Ground, *, budget_km: float) -> Part:
     """The ruled sections nearest to the middle of all ruled sections, up to so many kilometres; everything where it is no more.
 
     Nearest by the straight line from the median of the sections' first nodes, so that the part is compact and its streets are as dense as
@@ -79,19 +77,14 @@ def part_of(ground: Ground, *, budget_km: float = BUDGET_KM) -> Part:
     return Part(part, float(length_km[take].sum()), km_all, len(take))
 
 
-def evaluate_part(
-    ground: Ground, *, table: CalibrationTable, budget_km: float = BUDGET_KM, progress: Progress | None = None
-) -> tuple[Evaluation, Part]:
-    """The evaluation of a part of a network under the conditions in FEW, by every mode."""
-    part = part_of(ground, budget_km=budget_km)
-    return evaluate(part.ground, table=table, progress=progress, **FEW), part
-
-
-def evaluate_network(city: City, day: date, *, name: str, budget_km: float = BUDGET_KM, progress: Progress) -> str:
-    """The section of a city's own network in Markdown; `name` is the city file as the command names it."""
+def evaluate_network(
+    city: City, day: date, *, name: str, budget_km: float, quick: bool = False, progress: Progress
+) -> str:
+    """The section of a city's own network in Markdown: a part of it by every mode; `name` is the city file as the command names it."""
     began = time.perf_counter()
     with ground_of(city, day, progress=progress) as ground:
-        found, part = evaluate_part(ground, table=latest(), budget_km=budget_km, progress=progress)
+        part = part_of(ground, budget_km=budget_km)
+        found = evaluate(part.ground, table=latest(), progress=progress, **(QUICK if quick else FEW))
     took = time.perf_counter() - began
     return network_section(
         found, part, place=city.name, seconds=took, command=f"xuncha evaluate {name} --km {budget_km:g}"
