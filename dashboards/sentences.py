@@ -1,6 +1,6 @@
 """What was missing, in the reader's language and its punctuation; the stored sentences are the office's Chinese (gis.sentences and others).
 
-Stored sentences of earlier runs carry half-width marks, which is mended where they are shown, so that they read the same as those of today.
+Stored sentences carry half-width marks; they are printed with full-width ones here, where pages and files show them.
 """
 
 from __future__ import annotations
