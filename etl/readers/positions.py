@@ -26,6 +26,7 @@ from etl.readers.reasons import REASONS
 from etl.readers.tabular import Chunk, Stream, empty_fault, readable, stream_file, table_format
 from gis.errors import Fault, InputError, SettingsError
 from layers.store.base import SourceRecord
+from layers.store.positions import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,15 +37,6 @@ if TYPE_CHECKING:
     from etl.base import Context
     from layers.city import Source
 
-SCHEMA = pa.schema(
-    [
-        ("device_id", pa.string()),
-        ("t_ms", pa.int64()),
-        ("arrived_ms", pa.int64()),
-        ("lon", pa.float64()),
-        ("lat", pa.float64()),
-    ]
-)
 _FUTURE_SLACK_MS = times.DAY_MS
 _NULLS = pa.array(times.NULL_WORDS, type=pa.string())
 
