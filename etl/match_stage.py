@@ -114,7 +114,7 @@ def match_day(
     """All shards of a day, in order, here or on a cluster.
 
     Args:
-        store: read here; workers of a cluster open their own by its URL.
+        store: read here; workers of a cluster open their own at its address.
         matcher: matches here; workers of a cluster make their own, once, of its graph and settings.
         shards: at least one.
         time_zone: of the city.
@@ -153,7 +153,7 @@ def _on_cluster(
     with Client(scheduler) as client:
         graph = client.scatter(matcher.graph, broadcast=True, hash=True)
         (source,) = client.scatter([elsewhere], broadcast=True, hash=False)
-        work = partial(_on_worker, url=store.url, settings=matcher.settings, time_zone=time_zone)
+        work = partial(_on_worker, url=store.address, settings=matcher.settings, time_zone=time_zone)
         futures = client.map(work, list(shards), graph=graph, source=source, retries=3, pure=False)
         for future in futures:
             yield future.result()

@@ -80,7 +80,7 @@ def replay_day(
         raise ImpossibleError(Fault("replay.nothing", f"{day} 没有定位数据", f"{day} holds no positions"))
     scratch = open_store(into, timezone=city.timezone)
     try:
-        if scratch.url == source_store.url:
+        if scratch.address == source_store.address:
             raise SettingsError(
                 Fault("replay.same", "演练库不能是数据来源的库", "the scratch store must not be the source")
             )

@@ -132,7 +132,8 @@ class PositionStore(Protocol):
 class Store(Protocol):
     """Catalogue, results, positions and ledgers of one city."""
 
-    url: str
+    url: str  # as people may read it: without the password
+    address: str  # what `open_store` takes to open it again, in another process too
     positions: PositionStore
     cache: Path | None  # a folder for what can be made again at any time; None: there is none
 

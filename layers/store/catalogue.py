@@ -38,8 +38,8 @@ class Catalogue(ABC):
     flavour: Flavour
     engine: sa.Engine
 
-    def __init__(self, url: str, *, timezone: str, clock: Callable[[], datetime] = utc_now) -> None:
-        self.url = url
+    def __init__(self, url: str, *, address: str, timezone: str, clock: Callable[[], datetime] = utc_now) -> None:
+        self.url, self.address = url, address
         self.zone = ZoneInfo(timezone)
         self.clock = clock
 

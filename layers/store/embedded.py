@@ -75,7 +75,7 @@ class EmbeddedStore(Ledgers):
     def __init__(
         self, folder: Path, *, timezone: str, wait_s: float = 30.0, clock: Callable[[], datetime] = utc_now
     ) -> None:
-        super().__init__(f"embedded:{folder}", timezone=timezone, clock=clock)
+        super().__init__(f"embedded:{folder}", address=f"embedded:{folder.resolve()}", timezone=timezone, clock=clock)
         self.folder = folder
         self.cache: Path | None = folder / "cache"
         self.wait_s = wait_s

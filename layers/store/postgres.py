@@ -66,7 +66,9 @@ class PostgresStore(Ledgers):
         name = parsed.query.get("schema", "public")
         self.schema = name if isinstance(name, str) else name[0]
         bare = parsed.difference_update_query(["schema"]).set(drivername="postgresql+psycopg")
-        super().__init__(bare.render_as_string(hide_password=True), timezone=timezone, clock=clock)
+        whole = bare.update_query_dict({"schema": self.schema}).set(drivername="postgresql")
+        address = whole.render_as_string(hide_password=False)
+        super().__init__(bare.render_as_string(hide_password=True), address=address, timezone=timezone, clock=clock)
         quoted = self.schema.replace('"', '""').replace("\\", "\\\\").replace(" ", "\\ ")
         options = f'-csearch_path="{quoted}",public -clock_timeout={int(wait_s * 1000)} -cdatestyle=ISO -cintervalstyle=iso_8601'
         self._address, self._options = bare, options

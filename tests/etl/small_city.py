@@ -11,8 +11,10 @@ import pyproj
 
 from etl.load import load_city
 from layers.city import load_city_file
+from layers.contracts import TABLES
 from layers.store import open_store
 
+RESULTS = [t.name for t in TABLES.values() if t.kind == "result"]
 DAY = date(2026, 3, 18)  # a working day
 STREETS = 5
 _TO = pyproj.Transformer.from_crs(4550, 4326, always_xy=True)
@@ -84,9 +86,9 @@ def write(folder, **files):
     return load_city_file(folder / "city.toml")
 
 
-def opened(city, only=None):
-    """Its store, prepared and loaded (with these sources only)."""
-    store = open_store(city.store_url, timezone=city.timezone)
+def opened(city, only=None, url=None):
+    """Its store (or that of a URL), prepared and loaded (with these sources only)."""
+    store = open_store(url or city.store_url, timezone=city.timezone)
     store.prepare()
     load_city(city, store, only=only)
     return store

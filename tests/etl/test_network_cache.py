@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
+from datetime import timedelta
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyproj
 import pytest
 import shapely
 from geopandas.testing import assert_geodataframe_equal
+from small_city import DAY, RESULTS, walk, write
 
+from etl.load import load_city
 from etl.network_cache import KEPT, keep, kept
+from etl.pipeline import audit_days
 from gis.network import build_network
+from layers.store import open_store
 
 CRS = pyproj.CRS(4550)
 
@@ -75,3 +82,47 @@ def test_the_networks_used_last_are_kept(tmp_path, network):
     for name in names[KEPT:]:
         keep(tmp_path, name, network)
     assert [n for n in names if kept(tmp_path, n, CRS) is None] == names[1:3]
+
+
+def _without_network_tables(store, monkeypatch):
+    """Makes every reading of the tables that a network is stored in fail."""
+    read = store.read
+
+    def guarded(table, *args, **options):
+        assert table not in {"segments", "sections"}, table
+        return read(table, *args, **options)
+
+    monkeypatch.setattr(store, "read", guarded)
+
+
+@pytest.mark.postgis
+def test_an_audit_on_postgis_takes_its_network_from_the_cache(postgis_url, tmp_path, monkeypatch):
+    city = write(tmp_path / "city", positions1=pd.concat([walk(i, end="09:30") for i in range(3)], ignore_index=True))
+    monkeypatch.delenv("XUNCHA_CACHE", raising=False)
+    plain = open_store(f"{postgis_url}?schema=plain", timezone=city.timezone)
+    monkeypatch.setenv("XUNCHA_CACHE", str(tmp_path / "cache"))
+    cached = f"{postgis_url}?schema=cached"
+    first = open_store(cached, timezone=city.timezone)
+    for store in (plain, first):
+        store.prepare()
+        load_city(city, store)
+    (expected,) = audit_days(city, plain, [DAY])
+    audit_days(city, first, [DAY - timedelta(days=1)])  # derives the network and keeps it
+    first.close()
+    later = open_store(cached, timezone=city.timezone)
+    _without_network_tables(later, monkeypatch)
+    (aside,) = later.cache.iterdir()
+    held = aside.rename(tmp_path / "held")
+    with pytest.raises(AssertionError, match="segments"):
+        audit_days(city, later, [DAY])
+    shutil.move(held, aside)
+    (run,) = audit_days(city, later, [DAY])
+    assert run.run_id == expected.run_id
+    assert len(later.result(run.run_id, "section_windows")) == 40
+    for table in RESULTS:
+        pd.testing.assert_frame_equal(
+            later.result(run.run_id, table), plain.result(run.run_id, table), check_exact=True
+        )
+    assert later.passes(run.run_id).equals(plain.passes(run.run_id))
+    plain.close()
+    later.close()

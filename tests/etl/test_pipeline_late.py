@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
-from small_city import DAY, opened, walk, write
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_city import DAY, RESULTS, opened, walk, write
 
 from etl.load import load_city
 from etl.pipeline import audit_days
-from layers.contracts import TABLES
+from layers.city import load_city_file
 from layers.store import open_store
 
-RESULTS = [t.name for t in TABLES.values() if t.kind == "result"]
 DIES = """
 import os, signal, sys
 from pathlib import Path
@@ -94,10 +97,67 @@ def test_rows_in_any_order_and_twice_give_the_same_run_and_tables(audited, tmp_p
     other = opened(city)
     (same,) = audit_days(city, other, [DAY])
     assert same.run_id == run.run_id
-    for table in RESULTS:
-        pd.testing.assert_frame_equal(other.result(same.run_id, table), store.result(run.run_id, table))
-    assert other.passes(same.run_id).equals(store.passes(run.run_id))
+    assert_same(other, store, run)
     other.close()
+
+
+def assert_same(store, other, run):
+    """Both hold this run, with the same tables and passes."""
+    for table in RESULTS:
+        pd.testing.assert_frame_equal(
+            store.result(run.run_id, table), other.result(run.run_id, table), check_exact=True
+        )
+    assert store.passes(run.run_id).equals(other.passes(run.run_id))
+
+
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory):
+    """A city with its network but no positions, two devices' rows of an hour and a half, and those audited at once."""
+    folder = tmp_path_factory.mktemp("at-once")
+    bare = write(folder / "bare")
+    store = opened(bare, only=["道路"])
+    audit_days(bare, store, [DAY])  # derives the network
+    store.close()
+    shutil.copytree(folder / "bare", folder / "whole")
+    rows = pd.concat([walk(i, "08:30", "10:00") for i in range(2)], ignore_index=True)
+    city = write(folder / "whole", positions1=rows)
+    store = opened(city, only=["轨迹"])
+    (run,) = audit_days(city, store, [DAY])
+    yield folder / "bare", rows, store, run
+    store.close()
+
+
+@settings(max_examples=4, deadline=None)
+@given(
+    cut=st.integers(8 * 60 + 31, 10 * 60),
+    seed=st.integers(0, 2**32 - 1),
+    later_first=st.booleans(),
+    again=st.floats(0, 1),
+)
+def test_a_day_cut_anywhere_and_loaded_in_parts_gives_the_same_run(
+    at_once, tmp_path_factory, cut, seed, later_first, again
+):
+    bare, rows, store, run = at_once
+    folder = tmp_path_factory.mktemp("parts") / "city"
+    shutil.copytree(bare, folder)
+    rng = np.random.default_rng(seed)
+    minute = pd.to_datetime(rows["time"]).dt.hour * 60 + pd.to_datetime(rows["time"]).dt.minute
+    parts = [rows[minute < cut], rows[minute >= cut]]
+    repeated = [
+        pd.concat([p, rows.sample(frac=again / 2, random_state=rng)]) for p in parts
+    ]  # of both sides of the cut
+    shuffled = [p.sample(frac=1.0, random_state=rng) for p in repeated]
+    city, other = load_city_file(folder / "city.toml"), None
+    for n, part in enumerate(shuffled[::-1] if later_first else shuffled):
+        part.to_csv(folder / f"positions{n}.csv", index=False)
+        if other is not None:
+            other.close()
+        other = opened(city, only=["轨迹"])  # loads what is there by now: the first part a second time
+    (same,) = audit_days(city, other, [DAY])
+    assert same.run_id == run.run_id
+    assert_same(other, store, run)
+    other.close()
+    shutil.rmtree(folder)
 
 
 def test_killed_before_publishing_leaves_the_pointer(audited, tmp_path):

@@ -9,24 +9,21 @@ import fsspec
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from small_city import DAY, opened, walk, write
+from small_city import DAY, RESULTS, opened, walk, write
 
 from etl.pipeline import audit_days
 from gis.errors import SettingsError
-from layers.contracts import TABLES
 from layers.store import open_positions
 from layers.store.positions import SCHEMA
 
-RESULTS = [t.name for t in TABLES.values() if t.kind == "result"]
 
-
-def audited(folder, positions=None, **options):
-    """The run, its tables and its passes from a store of its own; its positions too, or from Parquet files elsewhere."""
+def audited(folder, positions=None, url=None, **options):
+    """The run, its tables and its passes from a store of its own (at a URL); its positions too, or from Parquet files elsewhere."""
     # two devices a street, so that groups of devices share segments
     rows = [walk(i) for i in range(4)] + [walk(i, "09:00", "10:00").assign(device_id=f"Q{i}") for i in range(5)]
     city = write(folder, positions1=pd.concat(rows, ignore_index=True))
     if positions is None:
-        store = opened(city)
+        store = opened(city, url=url)
     else:
         store = opened(city, only=["道路"])
         assert store.positions.days() == []
@@ -88,24 +85,42 @@ def test_positions_from_an_object_store_in_memory(alone, parquet, tmp_path):
         memory.rm("/bucket", recursive=True)
 
 
-@pytest.mark.slow
-def test_two_workers_one_of_them_killed(alone, parquet, tmp_path):
+@pytest.fixture(scope="module")
+def cluster():
+    """Four workers, each a process."""
     distributed = pytest.importorskip("distributed")
-    killed, told = [], []
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, silence_logs=50
-    ) as cluster:
+        n_workers=4, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, silence_logs=50
+    ) as made:
+        yield made
 
-        def kill_one(stage, done, _of):
-            told.append((stage, done))
-            if stage.startswith("匹配") and not killed:
+
+@pytest.mark.slow
+def test_positions_from_the_store_on_four_workers(alone, cluster, tmp_path):
+    assert_same(audited(tmp_path, shards=2, scheduler=cluster.scheduler_address), alone)
+
+
+@pytest.mark.slow
+@pytest.mark.postgis
+def test_positions_from_postgis_on_four_workers(alone, cluster, tmp_path, postgis_url):
+    url = postgis_url.replace("postgres@", "postgres:a%40b@") + "?schema=town"  # a password, and a schema of its own
+    assert_same(audited(tmp_path, url=url, shards=2, scheduler=cluster.scheduler_address), alone)
+
+
+@pytest.mark.slow
+def test_positions_from_parquet_on_four_workers_one_of_them_killed(alone, cluster, parquet, tmp_path):
+    killed, told = [], []
+
+    def kill_one(stage, done, _of):
+        if stage.startswith("匹配"):
+            told.append(done)
+            if not killed:
                 killed.append(cluster.workers[0].process.pid)
                 os.kill(killed[0], signal.SIGKILL)
 
-        assert_same(audited(tmp_path / "whole", shards=2, scheduler=cluster.scheduler_address), alone)
-        far = audited(tmp_path / "far", positions=str(parquet), shards=4, scheduler=cluster.scheduler_address)
-        assert_same(far, alone)
-        got = audited(tmp_path / "killed", shards=8, scheduler=cluster.scheduler_address, progress=kill_one)
+    far = {"positions": str(parquet), "scheduler": cluster.scheduler_address}
+    assert_same(audited(tmp_path / "whole", shards=4, **far), alone)
+    got = audited(tmp_path / "killed", shards=8, progress=kill_one, **far)
     assert killed
-    assert [done for stage, done in told if stage.startswith("匹配")] == list(range(1, 9))
+    assert told == list(range(1, 9))
     assert_same(got, alone)
