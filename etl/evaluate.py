@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gis.calibration import CalibrationTable, Doubt, calibrate, features, fit
+from gis.calibration import CalibrationTable, Doubt, calibrate, features, fit, quality_of
 from gis.degrade import Degradation
 from gis.evaluate import compare_windows, confusion, score_passes, scores
 from gis.matching import Matcher
@@ -154,13 +154,14 @@ def condition(
     classes = ground.network.sections.set_index("section_id")["policy_class"]
     plain = compare_windows(said.section_windows, true.section_windows, classes=classes)
     called = plain
+    quality = quality_of(passes, crew)
     if table is not None:
-        calibrated = calibrate(said.section_windows, passes, crew, table)
+        calibrated = calibrate(said.section_windows, quality, crew, table)
         called = compare_windows(calibrated, true.section_windows, classes=classes)
     metres = {"fixes": len(seen.t_ms), **_metres(day.moved.passes, passes)}
     return Found(
         called.assign(**here), plain.assign(**here), _grids(said.grid_days, true.grid_days).assign(**here), {**here, **metres},
-        features(said.section_windows, passes, crew),
+        features(said.section_windows, quality, crew),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from etl.cluster import on_cluster
 from gis.errors import Fault, SettingsError
 from gis.matching import Matcher
 from gis.merge import concat_fixes, concat_passes
@@ -142,22 +143,13 @@ def match_day(
 def _on_cluster(
     store: Store, matcher: Matcher, shards: Sequence[Shard], time_zone: str, scheduler: str
 ) -> Iterator[Matched]:
-    """Shards on Dask: pure functions of what they are sent, so that a lost worker costs only time."""
-    from distributed import Client  # noqa: PLC0415 (slow to import, and seldom wanted)
-
     elsewhere = store.positions if isinstance(store.positions, ParquetPositions) else None
     if elsewhere is not None and elsewhere.of_this_process:
         zh, en = f"别的进程读不到 {elsewhere.url}", f"no other process can read {elsewhere.url}"
         fix = ("用共享文件夹或对象存储", "use a folder that all workers see, or an object store")
         raise SettingsError(Fault("positions.memory", zh, en, *fix))
-    with Client(scheduler) as client:
-        graph = client.scatter(matcher.graph, broadcast=True, hash=True)
-        (source,) = client.scatter([elsewhere], broadcast=True, hash=False)
-        work = partial(_on_worker, url=store.address, settings=matcher.settings, time_zone=time_zone)
-        futures = client.map(work, list(shards), graph=graph, source=source, retries=3, pure=False)
-        for future in futures:
-            yield future.result()
-            future.release()
+    work = partial(_on_worker, url=store.address, settings=matcher.settings, time_zone=time_zone)
+    return on_cluster(scheduler, work, shards, shared={"graph": matcher.graph, "source": elsewhere})
 
 
 _matchers: dict[tuple[int, MatchSettings], Matcher] = {}

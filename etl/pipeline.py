@@ -20,11 +20,13 @@ from etl.inputs import DayTables, metric_crs, network_settings, standard_of
 from etl.match_stage import Matched, Shard, match_day, passes_table, shards_for
 from etl.network_stage import DERIVED, Networks
 from etl.remote_sensing import remote_sensing
+from etl.road_stage import RoadsByParts
 from gis.audit import DayInputs, audit_day, crew_of
 from gis.calendar import days_needed
 from gis.case_counts import cases_by_area
 from gis.crew import device_modes, with_fixes
 from gis.errors import Fault, ImpossibleError
+from gis.frequency import road_frequency
 from gis.hotspots import case_hotspots
 from gis.model import EXCLUDED, MODES
 from gis.network.responsible import resolve_responsibilities
@@ -33,7 +35,7 @@ from layers.contracts import TABLES
 from layers.store.base import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
     import pyarrow as pa
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from etl.base import Progress
     from gis.crew import Crew
+    from gis.frequency import RoadFrequency
     from gis.model import Fixes, Passes
     from gis.network import Network
     from gis.standard import Standard
@@ -93,8 +96,8 @@ def audit_days(
         city: the city file.
         store: prepared.
         days: local days.
-        scheduler: address of a Dask scheduler for the matching; None: this process.
-        shards: groups of devices; by default as many as bound the memory. The result does not depend on it.
+        scheduler: address of a Dask scheduler for the matching and the road rules; None: this process.
+        shards: groups of devices, then of sections; by default as many as bound the memory. The result does not depend on it.
         progress: told stage by stage.
         arrived_before_ms: only positions that had arrived by then (a replay); None: all.
 
@@ -203,8 +206,9 @@ def _with_roads(work: Work, tables: DayTables, network: Network) -> tuple[dict[s
         inputs = day_inputs(work.city, tables, network, history)
         crew = with_fixes(crew_of(inputs, work.standard), matched.fixes, work.standard)
         results = audit_day(
-            inputs, network=network, fixes=matched.fixes, passes=matched.passes, standard=work.standard, crew=crew
-        )
+            inputs, network=network, fixes=matched.fixes, passes=matched.passes, standard=work.standard, crew=crew,
+            judge_roads=_roads(work, tables.day),
+        )  # fmt: skip
     with work.stage("surface"):
         xy, persons = _presence(matched.fixes, crew)
         results["density_surface"] = density_surface(
@@ -217,9 +221,18 @@ def _with_roads(work: Work, tables: DayTables, network: Network) -> tuple[dict[s
     return results, [passes_table(matched.passes)]
 
 
+def _parts(work: Work, day: date) -> int:
+    """How many groups of devices, and of sections, a day is divided into."""
+    return work.shards or shards_for(work.store.positions.count(day) if day in set(work.store.positions.days()) else 0)
+
+
+def _roads(work: Work, day: date) -> Callable[..., RoadFrequency]:
+    parts = _parts(work, day)
+    return road_frequency if parts == 1 else RoadsByParts(parts, work.scheduler, work.progress)
+
+
 def _matched(work: Work, tables: DayTables, network: Network, *, device_ids: tuple[str, ...] | None) -> Matched:
-    count = work.store.positions.count(tables.day) if tables.day in set(work.store.positions.days()) else 0
-    parts = work.shards or (1 if device_ids is not None else shards_for(count))
+    parts = 1 if device_ids is not None and not work.shards else _parts(work, tables.day)
     modes, default = device_modes(tables["devices"], tables["assignments"]), MODES[work.city.counting.unassigned_mode]
     shards = [
         Shard(tables.day, i, parts, device_ids, modes, default, arrived_before_ms=work.arrived_before_ms)

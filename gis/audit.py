@@ -16,13 +16,13 @@ from gis.community import community_cadence
 from gis.crew import Crew, build_crew, column_text, with_fixes
 from gis.density import density
 from gis.evidence import evidence_of
-from gis.frequency import road_frequency
+from gis.frequency import RoadFrequency, road_frequency
 from gis.people import device_days, people_days
 from gis.rollups import COUNTY, road_rollups, subject_rollups
 from gis.rounds import grid_rounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
     from zoneinfo import ZoneInfo
 
@@ -95,7 +95,14 @@ def crew_of(inputs: DayInputs, standard: Standard) -> Crew:
 
 
 def audit_day(
-    inputs: DayInputs, *, network: Network, fixes: Fixes, passes: Passes, standard: Standard, crew: Crew | None = None
+    inputs: DayInputs,
+    *,
+    network: Network,
+    fixes: Fixes,
+    passes: Passes,
+    standard: Standard,
+    crew: Crew | None = None,
+    judge_roads: Callable[..., RoadFrequency] = road_frequency,
 ) -> dict[str, pd.DataFrame]:
     """Every rule of the standard on one local day.
 
@@ -108,6 +115,7 @@ def audit_day(
         passes: what matching made of them.
         standard: the rules.
         crew: the roster with silences where it is known already (`with_fixes(crew_of(inputs, standard), fixes, standard)`).
+        judge_roads: `road_frequency`, or what gives the same some other way (in groups of sections, elsewhere).
 
     Returns:
         frames by table name: section_windows, section_days, segment_days, rollups, grid_days, grid_rounds, unvisited, community_windows,
@@ -120,7 +128,7 @@ def audit_day(
     day, zone, exceptions = inputs.day, inputs.zone, inputs.exceptions
     crew = crew or with_fixes(crew_of(inputs, standard), fixes, standard)
     evidence = evidence_of(network, passes, standard)
-    roads = road_frequency(
+    roads = judge_roads(
         network, passes, crew, standard, day, zone, exceptions=exceptions, areas=inputs.areas, evidence=evidence
     )
     grids = grid_rounds(

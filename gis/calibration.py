@@ -116,11 +116,22 @@ def device_quality(passes: Passes) -> npt.NDArray[np.float64]:
     return out
 
 
-def person_quality(passes: Passes, crew: Crew) -> npt.NDArray[np.float64]:
-    """The same per person of the crew: the best of the devices that they carried.
+@dataclass(frozen=True, slots=True, eq=False)
+class Quality:
+    """Quality of a day's data, in the columns of `device_quality`.
 
-    Where nothing is known of a person, the median of all persons; where nothing is known of any, the median of all devices.
+    Attributes:
+        persons: float64 (persons of the crew, 3), the best of the devices that each carried; where nothing is known of a person, the
+            median of all persons; where nothing is known of any, the median of all devices.
+        overall: float64 (3,), the median of the persons; of the devices where there is no roster.
     """
+
+    persons: npt.NDArray[np.float64]
+    overall: npt.NDArray[np.float64]
+
+
+def quality_of(passes: Passes, crew: Crew) -> Quality:
+    """The quality of a whole day's data."""
     quality = device_quality(passes)
     place = {d: i for i, d in enumerate(passes.devices)}
     own = np.tile(_WORST, (len(crew.persons), 1))
@@ -130,7 +141,8 @@ def person_quality(passes: Passes, crew: Crew) -> npt.NDArray[np.float64]:
             own[c.person_ix] = _best(np.stack([own[c.person_ix], quality[i]]))
     known = np.isfinite(own).all(axis=1)
     typical = np.median(own[known], axis=0) if known.any() else _median(quality)
-    return np.where(known[:, None], own, typical)
+    persons = np.where(known[:, None], own, typical)
+    return Quality(persons, np.median(persons, axis=0) if len(persons) else _median(quality))
 
 
 def _median(quality: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -150,19 +162,17 @@ def _best(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return out
 
 
-def features(windows: pd.DataFrame, passes: Passes, crew: Crew) -> npt.NDArray[np.float64]:
+def features(windows: pd.DataFrame, quality: Quality, crew: Crew) -> npt.NDArray[np.float64]:
     """Features of windows, float64 (N, len(FEATURES)).
 
     Args:
         windows: contract `section_windows`, as judged, `probability` still raw.
-        passes: those it was judged from.
+        quality: of the passes of the day.
         crew: the roster it was judged with.
     """
-    quality = person_quality(passes, crew)
     index = crew.index or {p.person_id: i for i, p in enumerate(crew.persons)}
     codes, names = pd.factorize(windows["person_ids"].fillna("").astype(str))
-    overall = np.median(quality, axis=0) if len(quality) else _median(device_quality(passes))
-    table = np.array([_of(str(n), index, quality, overall) for n in names]).reshape(-1, 3)[codes]
+    table = np.array([_of(str(n), index, quality) for n in names]).reshape(-1, 3)[codes]
     need = np.maximum(windows["required_share"].to_numpy(dtype=float), 1e-9)
     reached = np.minimum(windows["covered_share"].to_numpy(dtype=float) / need, 1.2)
     took = np.maximum(windows["needed_s"].to_numpy(dtype=float), 1.0)
@@ -180,16 +190,14 @@ def features(windows: pd.DataFrame, passes: Passes, crew: Crew) -> npt.NDArray[n
     return np.stack(columns, axis=1)
 
 
-def _of(
-    who: str, index: Mapping[str, int], quality: npt.NDArray[np.float64], overall: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _of(who: str, index: Mapping[str, int], quality: Quality) -> npt.NDArray[np.float64]:
     """Quality of the data of those who answer: the best of them; that of everybody where nobody is rostered."""
     rows = [index[p] for p in who.split(";") if p in index]
-    return _best(quality[rows]) if rows else overall
+    return _best(quality.persons[rows]) if rows else quality.overall
 
 
 # --- use ---
-def calibrate(windows: pd.DataFrame, passes: Passes, crew: Crew, table: CalibrationTable) -> pd.DataFrame:
+def calibrate(windows: pd.DataFrame, quality: Quality, crew: Crew, table: CalibrationTable) -> pd.DataFrame:
     """The windows with calibrated `probability`, and *unknown* (cause `unsupported`) where the data cannot support the call.
 
     A call by the responsible person that is the same as the call by anyone is doubted with it. Excused windows stay as they are, and so do
@@ -198,7 +206,7 @@ def calibrate(windows: pd.DataFrame, passes: Passes, crew: Crew, table: Calibrat
     if not len(windows):
         return windows
     out = windows.copy()
-    x = features(windows, passes, crew)
+    x = features(windows, quality, crew)
     call = windows["outcome"].to_numpy(dtype=object)
     p = windows["probability"].to_numpy(dtype=float).copy()
     for name, model in table.models.items():

@@ -16,7 +16,7 @@ import pandas as pd
 from gis import coverage
 from gis.answerable import Answer, answer_rows, entries_by_target, excused_rows, excuses_for, of_roles
 from gis.calendar import Windows, duty_intervals, is_working_day, windows_of
-from gis.calibration import calibrate
+from gis.calibration import calibrate, quality_of
 from gis.calibration_tables import table_named
 from gis.coverage import COUNTS, SLOW, Pieces, Strokes, WindowSets
 from gis.crew import carried_time, column_text, entitled_time
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gis.answerable import Entry
+    from gis.calibration import Quality
     from gis.crew import Crew, DeviceTime
     from gis.evidence import Evidence
     from gis.model import Passes
@@ -104,6 +105,7 @@ def road_frequency(
     exceptions: pd.DataFrame,
     areas: gpd.GeoDataFrame | None = None,
     evidence: Evidence | None = None,
+    quality: Quality | None = None,
 ) -> RoadFrequency:
     """Judge every section that a road rule binds, on one local day.
 
@@ -117,6 +119,7 @@ def road_frequency(
         exceptions: contract `exceptions`.
         areas: contract `areas`, for exceptions that name one.
         evidence: `evidence_of(network, passes, standard)` where it is known already.
+        quality: `quality_of` all passes of the day, where these are not all.
 
     Raises:
         ImpossibleError: the calendar does not know the day.
@@ -131,7 +134,7 @@ def road_frequency(
     entries = _entries(network, crew, standard, plan)
     windows = _judge(network, passes, crew, standard, plan, strokes, pieces, entries, exceptions, areas)
     if standard.calibration.calls:
-        windows = calibrate(windows, passes, crew, table_named(standard.calibration.calls))
+        windows = calibrate(windows, quality or quality_of(passes, crew), crew, table_named(standard.calibration.calls))
     gap = _gap_view(network, standard, plan, evidence, len(passes.devices))
     return RoadFrequency(
         section_windows=windows,

@@ -18,6 +18,7 @@ from gis.calibration import (
     features,
     fit,
     isotonic,
+    quality_of,
 )
 from gis.calibration_tables import latest, table_named
 from gis.crew import Carry, Crew, Person
@@ -76,12 +77,12 @@ def test_jitter_of_a_device_counted_by_hand():
 def test_where_no_roster_knows_a_device_its_own_data_speak():
     # as counted above: 10 s between fixes, two nines, no jitter; needed 100 s, so that `gap` is log((10 + 5) / 100)
     nobody = Crew(0, 86_400_000, (), (), (), index={})
-    x = features(windows(person_ids=[None]), passes(), nobody)[0]
+    x = features(windows(person_ids=[None]), quality_of(passes(), nobody), nobody)[0]
     found = dict(zip(FEATURES, x, strict=True))
     assert found["gap"] == pytest.approx(np.log(0.15))
     assert found["doubt"] == pytest.approx(2.0, abs=1e-4)
     assert found["jitter"] == pytest.approx(0.0, abs=1e-4)
-    four = features(windows(person_ids=[None]), passes(0.9999), nobody)[0]
+    four = features(windows(person_ids=[None]), quality_of(passes(0.9999), nobody), nobody)[0]
     assert four[FEATURES.index("doubt")] == pytest.approx(4.0, abs=1e-2)
 
 
@@ -90,7 +91,7 @@ def test_where_no_roster_knows_a_device_its_own_data_speak():
     [("missed", 0.11, "unknown"), ("missed", 0.09, "missed"), ("covered", 0.89, "unknown"), ("covered", 0.91, "covered"), ("unknown", 0.5, "unknown")],
 )  # fmt: skip
 def test_a_call_that_the_data_cannot_support_becomes_unknown(call, p, becomes):
-    out = calibrate(windows(outcome=[call], outcome_responsible=[call]), passes(), crew(), table(p))
+    out = calibrate(windows(outcome=[call], outcome_responsible=[call]), quality_of(passes(), crew()), crew(), table(p))
     assert out["outcome"].tolist() == [becomes]
     assert out["outcome_responsible"].tolist() == [becomes]
     assert out["probability"].tolist() == pytest.approx([p])
@@ -109,14 +110,18 @@ def test_a_call_that_the_data_cannot_support_becomes_unknown(call, p, becomes):
 )  # fmt: skip
 def test_limits_are_milder_where_the_matcher_was_sure(call, confidence, p, becomes):
     milder = replace(table(p), doubt_missed=Doubt(0.015, 3.0, 0.05), doubt_covered=Doubt(0.95, 3.0, 0.93))
-    out = calibrate(windows(outcome=[call], outcome_responsible=[call]), passes(confidence), crew(), milder)
+    out = calibrate(
+        windows(outcome=[call], outcome_responsible=[call]), quality_of(passes(confidence), crew()), crew(), milder
+    )
     assert out["outcome"].tolist() == [becomes]
 
 
 def test_what_no_data_could_help_stays_and_excused_windows_keep_their_figures():
-    nobody = calibrate(windows(cause=["no_rostered"]), passes(), crew(), table(0.5))
+    nobody = calibrate(windows(cause=["no_rostered"]), quality_of(passes(), crew()), crew(), table(0.5))
     assert nobody["outcome"].tolist() == ["missed"]
-    excused = calibrate(windows(outcome=["excused"], probability=[0.3]), passes(), crew(), table(0.99))
+    excused = calibrate(
+        windows(outcome=["excused"], probability=[0.3]), quality_of(passes(), crew()), crew(), table(0.99)
+    )
     assert excused["outcome"].tolist() == ["excused"]
     assert excused["probability"].tolist() == [0.3]
 

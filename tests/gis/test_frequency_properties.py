@@ -8,6 +8,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 from hand_network import (
     ASSIGNMENTS,
     DEVICES,
@@ -26,9 +27,13 @@ from hand_network import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etl.base import silent
+from etl.road_stage import RoadsByParts
 from gis.crew import Crew, build_crew, with_fixes
 from gis.frequency import RoadFrequency, road_frequency
+from gis.frequency_parts import road_parts
 from gis.model import Fixes, Mode, Passes
+from gis.strokes import strokes_of
 from layers.standard_files import load_standard
 
 DAY, ZONE = date(2026, 3, 18), ZoneInfo("Asia/Shanghai")
@@ -199,3 +204,23 @@ def test_reversed_segments_give_the_same(goes: list[Go]) -> None:
     b = audit(make_passes(back, turned, {"d1": Mode.EBIKE, "d2": Mode.FOOT}), fixes_of({}), network=back)
     assert rows(a) == rows(b)
     assert a.section_days.equals(b.section_days)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(go(), max_size=20), hours, st.integers(1, 4))
+def test_groups_of_sections_judged_apart_give_the_same(
+    goes: list[Go], spans: list[tuple[int, int]], parts: int
+) -> None:
+    network = make_network(
+        SECTIONS, [SEGMENTS[i] for i in (4, 0, 3, 2, 1)]
+    )  # segments of a section do not stand together
+    passes = make_passes(network, goes, {"d1": Mode.EBIKE, "d2": Mode.FOOT})
+    people = with_fixes(crew(), fixes_of({0: heard_of(spans)}), standard())
+    whole = road_frequency(network, passes, people, standard(), DAY, ZONE, exceptions=EXC)
+    apart = RoadsByParts(parts, None, silent)(network, passes, people, standard(), DAY, ZONE, exceptions=EXC)
+    groups = road_parts(network, passes, strokes_of(network, passes, standard()), parts)
+    assert 1 <= len(groups) <= min(parts, len(SECTIONS))
+    assert sum(len(g.network.sections) for g in groups) == len(SECTIONS)
+    for name in ("section_windows", "section_days", "segment_days"):
+        # a group whose column is all empty may hold it in another type: what is stored is the same
+        pd.testing.assert_frame_equal(getattr(apart, name), getattr(whole, name), check_exact=True, check_dtype=False)
