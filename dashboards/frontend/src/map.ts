@@ -1,31 +1,20 @@
 // The map itself: MapLibre GL with geometry sent once and state as small differences. No glyphs, tiles or sprites are requested
 // unless a base map is configured; text is drawn from local fonts.
 import * as maplibregl from "maplibre-gl";
-import type { FilterSpecification, GeoJSONSource, StyleSpecification } from "maplibre-gl";
-import { PMTiles, Protocol } from "pmtiles";
+import type { GeoJSONSource } from "maplibre-gl";
+import { Held, decodedPoints } from "./held";
 import { LineLayer } from "./lines";
-import { type Rgba, colourer, colourOf, dark, labelOf, widthAt } from "./paint";
+import { LABELS_FROM, type Visibility, baseStyle, ground, imageLayer, labelLayer, placeLayers } from "./look";
+import { type Rgba, dark, widthAt } from "./paint";
 import { Panel, element, summary } from "./panel";
 import { type Decoded, NOTHING, decode, decodeState, fromBase64 } from "./payload";
-import type { BaseMap, LayerSpec, MapClick, MapProps, MapWords, PointSet, StateUpdate } from "./types";
+import { Pointer } from "./pointer";
+import type { LayerSpec, MapClick, MapProps, MapWords, StateUpdate } from "./types";
 
 const FONT = "'Noto Sans SC Variable','Noto Sans SC','Noto Sans CJK SC','Microsoft YaHei',sans-serif";
 const PARTS = ["-fill", "-line", "-point", "-selected", "-label", "-raster"];
-const LABELS_FROM = 14; // zoom
-const NEAR = 5; // pixels
-const BACKGROUND = { light: "#eef1f4", dark: "#0f1a24" };
-
-interface Loaded {
-  spec: LayerSpec;
-  ids: string[];
-  index: Map<string, number>;
-  titles: string[];
-  values: (number | null)[];
-  counts: Map<number | null, number>;
-  features: Decoded["features"];
-  lines: LineLayer | null; // of kind line: drawn by ourselves
-  colour: (value: number | null) => Rgba;
-}
+const EMPTY = { type: "FeatureCollection" as const, features: [] };
+type Bounds = [number, number, number, number];
 
 // What was fetched while the map itself was being loaded.
 export interface Fetched {
@@ -33,26 +22,41 @@ export interface Fetched {
   buffer: ArrayBuffer;
 }
 
-const EMPTY = { type: "FeatureCollection" as const, features: [] };
-
 export function setWorker(url: string): void {
   maplibregl.setWorkerUrl(url);
+}
+
+function newMap(container: HTMLElement, props: MapProps, words: MapWords, first: Bounds | undefined): maplibregl.Map {
+  const map = new maplibregl.Map({
+    container,
+    style: baseStyle(props.base_map),
+    ...(first ? { bounds: first, fitBoundsOptions: { padding: 36, maxZoom: 15 } } : { center: [121.87, 29.48], zoom: 9 }),
+    attributionControl: props.base_map?.attribution ? { compact: true } : false,
+    localIdeographFontFamily: FONT,
+    dragRotate: false,
+    pitchWithRotate: false,
+    fadeDuration: 0,
+    maxPitch: 0,
+    locale: { "NavigationControl.ZoomIn": words.zoom_in, "NavigationControl.ZoomOut": words.zoom_out, "Map.Title": props.label ?? "" },
+  });
+  map.touchZoomRotate.disableRotation();
+  map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
+  map.addControl(new maplibregl.ScaleControl({ maxWidth: 110, unit: "metric" }), "bottom-right");
+  return map;
 }
 
 export class MapController {
   private readonly map: maplibregl.Map;
   private readonly panel: Panel;
-  private readonly tip = element("div", "xm-tip");
   private readonly notice = element("div", "xm-notice");
   private readonly alternative = element("p", "visually-hidden");
   private readonly observer: MutationObserver;
   private readonly resizer: ResizeObserver;
   private specs: LayerSpec[] = [];
-  private readonly loaded = new Map<string, Loaded>();
+  private readonly held = new Map<string, Held>();
   private readonly early = new Map<string, Decoded>();
   private readonly waiting = new Map<string, StateUpdate[]>();
   private readonly shown = new Map<string, boolean>();
-  private clicks = 0;
   private fitted = false;
   private redraw = 0;
   private loading = 0;
@@ -71,28 +75,15 @@ export class MapController {
     const canvas = element("div", "xm-canvas");
     this.alternative.setAttribute("aria-live", "off");
     this.alternative.id = `${props().id}-alternative`;
-    box.append(canvas, this.tip, this.notice, this.alternative);
-    this.tip.hidden = true;
-    this.map = new maplibregl.Map({
-      container: canvas,
-      style: this.baseStyle(props().base_map),
-      ...(first ? { bounds: first, fitBoundsOptions: { padding: 36, maxZoom: 15 } } : { center: [121.87, 29.48], zoom: 9 }),
-      attributionControl: props().base_map?.attribution ? { compact: true } : false,
-      localIdeographFontFamily: FONT,
-      dragRotate: false,
-      pitchWithRotate: false,
-      fadeDuration: 0,
-      maxPitch: 0,
-      locale: {
-        "NavigationControl.ZoomIn": words.zoom_in,
-        "NavigationControl.ZoomOut": words.zoom_out,
-        "Map.Title": props().label ?? "",
-      },
-    });
-    this.map.touchZoomRotate.disableRotation();
-    this.map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
-    this.map.addControl(new maplibregl.ScaleControl({ maxWidth: 110, unit: "metric" }), "bottom-right");
+    box.append(canvas, this.notice, this.alternative);
+    this.map = newMap(canvas, props(), words, first ?? undefined);
     this.map.getCanvas().setAttribute("aria-describedby", this.alternative.id);
+    const pointer = new Pointer(this.map, box, words, {
+      open: () => this.specs.filter((s) => s.pick && this.visibility(s) === "visible"),
+      held: (id) => this.held.get(id),
+      picked: (click) => this.picked(click),
+    });
+    canvas.after(pointer.tip);
     this.panel = new Panel(words, { toggle: (layer, on) => this.toggle(layer, on) });
     box.append(this.panel.root);
     this.observer = new MutationObserver(() => this.restyle());
@@ -108,27 +99,6 @@ export class MapController {
     this.resizer.disconnect();
     this.map.remove();
     this.box.replaceChildren();
-  }
-
-  private baseStyle(base: BaseMap | undefined): StyleSpecification | string {
-    const style: StyleSpecification = {
-      version: 8,
-      sources: {},
-      layers: [{ id: "background", type: "background", paint: { "background-color": dark() ? BACKGROUND.dark : BACKGROUND.light } }],
-    };
-    if (!base || base.kind === "none" || !base.url) return style;
-    if (base.kind === "style") return base.url;
-    if (base.kind === "pmtiles") {
-      const protocol = new Protocol();
-      const url = new URL(base.url, location.href).href;
-      protocol.add(new PMTiles(url));
-      maplibregl.addProtocol("pmtiles", protocol.tile);
-      style.sources["base"] = { type: "raster", url: `pmtiles://${url}`, tileSize: base.tile_size ?? 256, attribution: base.attribution ?? "" };
-    } else {
-      style.sources["base"] = { type: "raster", tiles: [base.url], tileSize: base.tile_size ?? 256, attribution: base.attribution ?? "" };
-    }
-    style.layers.push({ id: "base", type: "raster", source: "base", paint: { "raster-opacity": 0.85 } });
-    return style;
   }
 
   // --- layers -----------------------------------------------------------------------------------------------------
@@ -147,7 +117,7 @@ export class MapController {
       for (const spec of specs) {
         const old = before.get(spec.id);
         const same = old && old.kind === spec.kind && old.url === spec.url && old.data === spec.data;
-        if (same && this.loaded.has(spec.id)) this.repaint(spec);
+        if (same && this.held.has(spec.id)) this.repaint(spec);
         else if (!same) {
           this.drop(spec.id);
           this.add(spec);
@@ -159,19 +129,23 @@ export class MapController {
   }
 
   private drop(id: string): void {
-    for (const part of PARTS) if (this.map.getLayer(id + part)) this.map.removeLayer(id + part);
+    this.unpaint(id);
     if (this.map.getSource(id)) this.map.removeSource(id);
-    this.loaded.delete(id);
+    this.held.delete(id);
+  }
+
+  private unpaint(id: string): void {
+    for (const part of PARTS) if (this.map.getLayer(id + part)) this.map.removeLayer(id + part);
   }
 
   private add(spec: LayerSpec): void {
     if (spec.kind === "raster") {
-      this.addRaster(spec);
+      this.addImage(spec);
       return;
     }
     if (spec.kind !== "line") {
       this.addSource(spec.id);
-      this.paintLayers(spec);
+      this.paintPlaces(spec);
     }
     const early = this.early.get(spec.url ?? "");
     this.early.delete(spec.url ?? "");
@@ -205,12 +179,10 @@ export class MapController {
   }
 
   private accept(spec: LayerSpec, got: Decoded): void {
-    const lines = spec.kind === "line" ? this.lineLayer(spec, got) : null;
-    const layer: Loaded = { spec, lines, colour: colourer(spec.style), ids: [], index: new Map(), titles: [], values: [], counts: new Map(), features: got.features };
-    this.loaded.set(spec.id, layer);
+    const layer = this.hold(spec, spec.kind === "line" ? this.lineLayer(spec, got) : null);
     if (!this.fitted && got.bounds) this.fit(got.bounds, 15); // before the data, so that only tiles in view are cut
     this.take(layer, got);
-    if (lines) this.map.addLayer(lines);
+    if (layer.lines) this.map.addLayer(layer.lines);
     this.order();
     for (const update of this.waiting.get(spec.id) ?? []) this.apply(update);
     this.waiting.delete(spec.id);
@@ -222,9 +194,15 @@ export class MapController {
     });
   }
 
+  private hold(spec: LayerSpec, lines: LineLayer | null): Held {
+    const layer = new Held(spec, lines, (k, v) => this.map.setFeatureState({ source: spec.id, id: k }, { v }));
+    this.held.set(spec.id, layer);
+    return layer;
+  }
+
   private lineLayer(spec: LayerSpec, got: Decoded): LineLayer {
     const look = (zoom: number): { width: number; opacity: number; mark: Rgba } => {
-      const now = this.loaded.get(spec.id)?.spec ?? spec;
+      const now = this.held.get(spec.id)?.spec ?? spec;
       return { width: widthAt(now, zoom), opacity: now.opacity, mark: dark() ? [0.85, 0.85, 0.85, 0.85] : [0.05, 0.08, 0.11, 0.85] };
     };
     const lines = new LineLayer(`${spec.id}-line`, look, got.flat, got.rank);
@@ -232,32 +210,16 @@ export class MapController {
     return lines;
   }
 
-  // New geometry under a layer: everything without a value, nothing selected.
-  private take(layer: Loaded, got: Decoded): void {
-    layer.ids = got.ids;
-    layer.index = new Map(got.ids.map((id, k) => [id, k]));
-    layer.titles = got.titles;
-    layer.values = new Array<number | null>(got.ids.length).fill(null);
-    layer.counts = new Map([[null, got.ids.length]]);
-    layer.features = got.features;
-    layer.lines?.setGeometry(got.flat, got.rank);
-    const source = this.map.getSource<GeoJSONSource>(layer.spec.id);
-    source?.setData({ type: "FeatureCollection", features: got.features() });
-    this.recolour(layer);
-  }
-
-  private recolour(layer: Loaded): void {
-    if (!layer.lines) return;
-    layer.colour = colourer(layer.spec.style);
-    layer.values.forEach((value, k) => layer.lines?.setColour(k, layer.colour(value)));
-    layer.lines.redraw();
+  private take(layer: Held, got: Decoded): void {
+    layer.take(got);
+    this.map.getSource<GeoJSONSource>(layer.spec.id)?.setData({ type: "FeatureCollection", features: got.features() });
   }
 
   // The browser took the graphics context away and gave a new one: what MapLibre does not know of is handed over again.
   private revive(): void {
-    for (const [id, layer] of this.loaded) {
+    for (const [id, layer] of this.held) {
       if (layer.lines && !this.map.getLayer(layer.lines.id)) this.map.addLayer(layer.lines);
-      else if (!layer.lines && this.map.getSource(id)) layer.values.forEach((v, k) => this.map.setFeatureState({ source: id, id: k }, { v }));
+      else if (!layer.lines && this.map.getSource(id)) layer.repeat();
     }
     this.order();
   }
@@ -265,82 +227,52 @@ export class MapController {
   // Names of streets are written by MapLibre, from a source of its own that is made when first they can be read.
   private nameStreets(): void {
     if (this.map.getZoom() < LABELS_FROM) return;
-    for (const { spec, lines, features } of this.loaded.values()) {
+    for (const { spec, lines, features } of this.held.values()) {
       if (!lines || !spec.labels || this.map.getSource(spec.id)) continue;
       this.addSource(spec.id);
       this.map.getSource<GeoJSONSource>(spec.id)?.setData({ type: "FeatureCollection", features: features() });
-      this.paintLabels(spec);
+      this.map.addLayer(labelLayer(spec, this.visibility(spec)));
     }
   }
 
-  private addRaster(spec: LayerSpec): void {
+  private addImage(spec: LayerSpec): void {
     if (!spec.url || !spec.bounds) return;
     const [w, s, e, n] = spec.bounds;
     this.map.addSource(spec.id, { type: "image", url: spec.url, coordinates: [[w, n], [e, n], [e, s], [w, s]] });
-    this.map.addLayer({
-      id: `${spec.id}-raster`, type: "raster", source: spec.id,
-      paint: { "raster-opacity": spec.opacity, "raster-fade-duration": 0, "raster-resampling": "nearest" },
-      layout: { visibility: this.visibility(spec) },
-    });
-    this.loaded.set(spec.id, { spec, ids: [], index: new Map(), titles: [], values: [], counts: new Map(), features: () => [], lines: null, colour: colourer(spec.style) });
+    this.map.addLayer(imageLayer(spec, this.visibility(spec)));
+    this.hold(spec, null);
     if (!this.fitted) this.fit(spec.bounds, 15);
   }
 
-  private paintLayers(spec: LayerSpec): void {
-    const { id } = spec;
-    const colour = colourOf(spec.style);
-    const layout = { visibility: this.visibility(spec) };
-    const none: FilterSpecification = ["==", ["id"], -1];
-    const mark = dark() ? "#ffffff" : "#101820";
-    if (spec.kind === "polygon") {
-      this.map.addLayer({ id: `${id}-fill`, type: "fill", source: id, layout, paint: { "fill-color": colour, "fill-opacity": spec.opacity, "fill-antialias": false } });
-      this.map.addLayer({ id: `${id}-line`, type: "line", source: id, layout, paint: { "line-color": spec.outline ?? (dark() ? "#6c8296" : "#7d8c9a"), "line-width": ["interpolate", ["linear"], ["zoom"], 10, 0.5 * spec.width, 13, spec.width], "line-opacity": ["interpolate", ["linear"], ["zoom"], 10, 0.35, 13, 0.7] } });
-      this.map.addLayer({ id: `${id}-selected`, type: "line", source: id, filter: none, layout, paint: { "line-color": mark, "line-width": 3 } });
-    } else {
-      const size = ["interpolate", ["linear"], ["zoom"], 9, spec.width * 0.7, 16, spec.width * 1.8];
-      this.map.addLayer({ id: `${id}-point`, type: "circle", source: id, layout, paint: { "circle-color": colour, "circle-radius": size as never, "circle-opacity": spec.opacity, "circle-stroke-color": dark() ? "#0f1a24" : "#ffffff", "circle-stroke-width": 1.5 } });
-      this.map.addLayer({ id: `${id}-selected`, type: "circle", source: id, filter: none, layout, paint: { "circle-color": "rgba(0,0,0,0)", "circle-radius": spec.width * 2, "circle-stroke-color": mark, "circle-stroke-width": 3 } });
-    }
-    if (spec.labels) this.paintLabels(spec);
+  private paintPlaces(spec: LayerSpec): void {
+    for (const one of placeLayers(spec, this.visibility(spec))) this.map.addLayer(one);
+    if (spec.labels) this.map.addLayer(labelLayer(spec, this.visibility(spec)));
   }
 
-  private paintLabels(spec: LayerSpec): void {
-    const layout: Record<string, unknown> = {
-      "text-field": ["get", "t"], "text-size": 12.5, "text-padding": 6, "text-font": ["Noto Sans SC"],
-      visibility: this.visibility(spec),
-    };
-    if (spec.kind === "line") Object.assign(layout, { "symbol-placement": "line", "symbol-spacing": 380, "text-letter-spacing": 0.06 });
-    if (spec.kind === "point") Object.assign(layout, { "text-anchor": "left", "text-offset": [0.9, 0], "text-optional": true });
-    this.map.addLayer({
-      id: `${spec.id}-label`, type: "symbol", source: spec.id, minzoom: spec.kind === "line" ? LABELS_FROM : 11, layout: layout as never,
-      paint: { "text-color": dark() ? "#e6edf3" : "#1d2a36", "text-halo-color": dark() ? "#0f1a24" : "#ffffff", "text-halo-width": 1.6 },
-    });
-  }
-
-  private visibility(spec: LayerSpec): "visible" | "none" {
+  private visibility(spec: LayerSpec): Visibility {
     return (this.shown.get(spec.id) ?? spec.visible) ? "visible" : "none";
   }
 
   private repaint(spec: LayerSpec): void {
-    const loaded = this.loaded.get(spec.id);
-    if (loaded) loaded.spec = spec;
-    if (loaded?.lines) {
+    const layer = this.held.get(spec.id);
+    if (layer) layer.spec = spec;
+    if (layer?.lines) {
       if (this.map.getLayer(`${spec.id}-label`)) this.map.removeLayer(`${spec.id}-label`);
-      if (spec.labels && this.map.getSource(spec.id)) this.paintLabels(spec);
-      this.recolour(loaded);
+      if (spec.labels && this.map.getSource(spec.id)) this.map.addLayer(labelLayer(spec, this.visibility(spec)));
+      layer.recolour();
       return;
     }
-    for (const part of PARTS) if (this.map.getLayer(spec.id + part)) this.map.removeLayer(spec.id + part);
+    this.unpaint(spec.id);
     if (spec.kind === "raster") {
       if (this.map.getSource(spec.id)) this.map.removeSource(spec.id);
-      this.addRaster(spec);
-    } else this.paintLayers(spec);
+      this.addImage(spec);
+    } else this.paintPlaces(spec);
     this.select(this.selected);
   }
 
   private restyle(): void {
-    if (this.map.getLayer("background")) this.map.setPaintProperty("background", "background-color", dark() ? BACKGROUND.dark : BACKGROUND.light);
-    for (const spec of this.specs) if (this.loaded.has(spec.id)) this.repaint(spec);
+    if (this.map.getLayer("background")) this.map.setPaintProperty("background", "background-color", ground());
+    for (const spec of this.specs) if (this.held.has(spec.id)) this.repaint(spec);
     this.order();
     this.draw();
   }
@@ -357,7 +289,7 @@ export class MapController {
 
   private toggle(layer: string, visible: boolean): void {
     this.shown.set(layer, visible);
-    const lines = this.loaded.get(layer)?.lines;
+    const lines = this.held.get(layer)?.lines;
     if (lines) lines.shown = visible;
     for (const part of lines ? ["-label"] : PARTS) if (this.map.getLayer(layer + part)) this.map.setLayoutProperty(layer + part, "visibility", visible ? "visible" : "none");
     lines?.redraw();
@@ -368,112 +300,53 @@ export class MapController {
 
   setState(updates: StateUpdate | StateUpdate[]): void {
     for (const update of Array.isArray(updates) ? updates : [updates]) {
-      if (this.loaded.has(update.layer)) this.apply(update);
+      if (this.held.has(update.layer)) this.apply(update);
       else this.waiting.set(update.layer, [...(update.full ? [] : (this.waiting.get(update.layer) ?? [])), update]);
     }
     this.draw();
   }
 
   private apply(update: StateUpdate): void {
-    const layer = this.loaded.get(update.layer)!;
+    const layer = this.held.get(update.layer)!;
     if (update.payload !== undefined) this.replace(layer, decode(fromBase64(update.payload)));
-    if (update.points) this.points(layer, update.points);
-    if (update.full) decodeState(update.full).forEach((v, k) => this.put(layer, k, v));
-    const indices = update.i ?? update.ids?.map((id) => layer.index.get(id) ?? -1);
-    indices?.forEach((k, at) => this.put(layer, k, update.v?.[at] ?? null));
+    if (update.points) {
+      this.replace(layer, decodedPoints(update.points));
+      update.points.v?.forEach((v, k) => layer.put(k, v));
+    }
+    if (update.full) decodeState(update.full).forEach((v, k) => layer.put(k, v));
+    const indices = update.i ?? update.ids?.map((id) => layer.at(id));
+    indices?.forEach((k, at) => layer.put(k, update.v?.[at] ?? null));
     layer.lines?.redraw();
   }
 
-  private put(layer: Loaded, k: number, value: number | null): void {
-    if (k < 0 || k >= layer.ids.length) return;
-    const old = layer.values[k] ?? null;
-    if (old === value) return;
-    layer.values[k] = value;
-    layer.counts.set(old, (layer.counts.get(old) ?? 1) - 1);
-    layer.counts.set(value, (layer.counts.get(value) ?? 0) + 1);
-    if (layer.lines) layer.lines.setColour(k, layer.colour(value));
-    else this.map.setFeatureState({ source: layer.spec.id, id: k }, { v: value });
-  }
-
-  private replace(layer: Loaded, got: Decoded): void {
+  private replace(layer: Held, got: Decoded): void {
     if (this.map.getSource(layer.spec.id)) this.map.removeFeatureState({ source: layer.spec.id });
     this.take(layer, got);
   }
 
-  private points(layer: Loaded, set: PointSet): void {
-    this.replace(layer, {
-      ...NOTHING,
-      ids: set.ids,
-      titles: set.title ?? [],
-      features: () => set.ids.map((_, k) => ({
-        type: "Feature", id: k,
-        geometry: { type: "Point", coordinates: [set.lon[k]!, set.lat[k]!] },
-        properties: { t: set.title?.[k] ?? "", r: 0 },
-      })),
-    });
-    set.v?.forEach((v, k) => this.put(layer, k, v));
-  }
-
   select(selected: MapProps["selected"]): void {
     this.selected = selected ?? null;
-    for (const [id, layer] of this.loaded) {
-      const k = selected?.layer === id ? (layer.index.get(selected.id) ?? -1) : -1;
+    for (const [id, layer] of this.held) {
+      const k = selected?.layer === id ? layer.at(selected.id) : -1;
       layer.lines?.select(k);
       if (this.map.getLayer(`${id}-selected`)) this.map.setFilter(`${id}-selected`, ["==", ["id"], k]);
     }
   }
 
-  fit(bounds: [number, number, number, number], maxZoom = 16): void {
+  fit(bounds: Bounds, maxZoom = 16): void {
     this.fitted = true;
     this.map.fitBounds(bounds, { padding: 36, maxZoom, animate: false });
   }
 
-  // --- what people do ---------------------------------------------------------------------------------------------
+  // --- what is told -------------------------------------------------------------------------------------------------
 
-  // What lies at a place: a point before a line before an area, the topmost first.
-  private at(point: maplibregl.Point): { layer: Loaded; k: number } | undefined {
-    const open = this.specs.filter((s) => s.pick && this.visibility(s) === "visible");
-    const rendered = (part: string, where: Parameters<maplibregl.Map["queryRenderedFeatures"]>[0]): { layer: Loaded; k: number } | undefined => {
-      const layers = open.map((s) => s.id + part).filter((l) => this.map.getLayer(l)?.type !== undefined);
-      const feature = layers.length ? this.map.queryRenderedFeatures(where, { layers })[0] : undefined;
-      const layer = feature && this.loaded.get(feature.source);
-      return layer && { layer, k: feature.id as number };
-    };
-    const near: [maplibregl.PointLike, maplibregl.PointLike] = [[point.x - NEAR, point.y - NEAR], [point.x + NEAR, point.y + NEAR]];
-    const found = rendered("-point", near);
-    if (found) return found;
-    for (const spec of [...open].reverse()) {
-      const layer = this.loaded.get(spec.id);
-      const k = layer?.lines?.nearest(point, NEAR) ?? -1;
-      if (layer && k >= 0) return { layer, k };
-    }
-    return rendered("-fill", point);
-  }
-
-  private pick(point: maplibregl.Point): void {
-    const found = this.at(point);
-    if (!found) return;
-    const { layer, k } = found;
-    const place = this.map.unproject(point);
-    const click: MapClick = {
-      layer: layer.spec.id, id: layer.ids[k]!, title: layer.titles[k] ?? "", value: layer.values[k] ?? null,
-      lon: place.lng, lat: place.lat, n: ++this.clicks,
-    };
-    this.select({ layer: click.layer, id: click.id });
-    this.props().setProps?.({ click, selected: { layer: click.layer, id: click.id } });
+  private picked(click: MapClick): void {
+    const selected = { layer: click.layer, id: click.id };
+    this.select(selected);
+    this.props().setProps?.({ click, selected });
   }
 
   private events(): void {
-    const canvas = this.map.getCanvas();
-    this.map.on("click", (e) => this.pick(e.point));
-    canvas.addEventListener("keydown", (e) => {
-      if (e.key !== "Enter") return;
-      this.pick(this.map.project(this.map.getCenter()));
-    });
-    canvas.addEventListener("focus", () => this.box.classList.toggle("xm-focus", canvas.matches(":focus-visible")));
-    canvas.addEventListener("blur", () => this.box.classList.remove("xm-focus"));
-    this.map.on("mousemove", (e) => this.hover(e.point));
-    this.map.on("mouseout", () => (this.tip.hidden = true));
     this.map.on("moveend", () => {
       const b = this.map.getBounds();
       const bounds = [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()];
@@ -483,22 +356,6 @@ export class MapController {
     this.map.on("zoomend", () => this.nameStreets());
     this.map.on("webglcontextrestored", () => this.map.once("styledata", () => this.revive()));
     this.map.on("error", (e) => this.say(`${this.words.failed}: ${e.error?.message ?? ""}`));
-  }
-
-  private hover(point: maplibregl.Point): void {
-    const found = this.at(point);
-    this.map.getCanvas().style.cursor = found ? "pointer" : "";
-    if (!found) {
-      this.tip.hidden = true;
-      return;
-    }
-    const { layer, k } = found;
-    const value = labelOf(layer.spec.style, layer.values[k] ?? null, this.words.missing);
-    const title = layer.titles[k] || layer.ids[k] || "";
-    this.tip.replaceChildren(element("strong", "", title), element("span", "", value));
-    this.tip.hidden = false;
-    const left = Math.min(point.x + 14, this.box.clientWidth - this.tip.offsetWidth - 8);
-    this.tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(point.y + 14)}px)`;
   }
 
   private busy(step: number): void {
@@ -518,7 +375,7 @@ export class MapController {
     this.redraw = window.setTimeout(() => {
       this.redraw = 0;
       if (this.gone) return;
-      const counts = (id: string): Map<number | null, number> => this.loaded.get(id)?.counts ?? new Map();
+      const counts = (id: string): Map<number | null, number> => this.held.get(id)?.counts ?? new Map();
       this.panel.draw(this.specs, this.shown, counts);
       this.alternative.textContent = `${summary(this.specs, counts, this.words)} ${this.words.hint}`;
     }, 250);
