@@ -1,6 +1,6 @@
 """How every layer looks, and what its legend says: map, table, export and QGIS style read colours and classes from here alone.
 
-Colours are told apart with colour-blind eyes (Okabe and Ito 2008 for categories; ColorBrewer's RdYlBu, PuOr and YlGnBu for steps) and by words
+Colours are told apart with colour-blind eyes (after Okabe and Ito 2008 for categories; ColorBrewer's RdYlBu, PuOr and YlGnBu for steps) and by words
 in every table, so that no figure rests on colour.
 """
 
@@ -105,8 +105,9 @@ class Layer:
         )
 
 
-GREEN, BLUE, ORANGE, RED = "#009e73", "#0072b2", "#e69f00", "#d55e00"
-PURPLE, SKY, GREY, PALE = "#cc79a7", "#56b4e9", "#b8bec6", "#d9dde3"
+GREEN, BLUE, ORANGE, SKY = "#009e73", "#0072b2", "#e69f00", "#56b4e9"
+# Darker than Okabe and Ito's: thin lines of partly and wholly missed roads differ in lightness as well, and silence from what has no rule.
+RED, PURPLE, GREY, PALE = "#c1272d", "#b5578f", "#b8bec6", "#d9dde3"
 
 OUTCOMES = (
     LegendClass("covered", "已巡", "Covered", BLUE),

@@ -124,7 +124,7 @@ class RateBar(Flowable):  # type: ignore[misc]
         if math.isnan(self.low):
             return
         c.setLineWidth(0)
-        for share, color in ((1.0, "#f3d9cb"), (self.high, "#dba8c4"), (self.low, "#0072b2")):
+        for share, color in ((1.0, "#f0c9cb"), (self.high, "#dba8c4"), (self.low, "#0072b2")):
             c.setFillColor(HexColor(color))
             c.rect(0, 0, self.width * share, self.height, stroke=0, fill=1)
 

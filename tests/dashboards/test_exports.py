@@ -111,8 +111,8 @@ def test_the_geopackage_opens_with_its_styles(filled, tmp_path) -> None:
     assert segments.crs.to_epsg() == 4326
     with sqlite3.connect(path) as db:
         styles = dict(db.execute("SELECT f_table_name, styleQML FROM layer_styles WHERE useAsDefault"))
-    assert LAYERS["segment_outcome"].colors()["missed"] == "#d55e00"
-    assert "213,94,0" in styles["segments"]  # the same orange red
+    assert LAYERS["segment_outcome"].colors()["missed"] == "#c1272d"
+    assert "193,39,45" in styles["segments"]  # the same red
     assert 'value="missed"' in styles["segments"]
 
 

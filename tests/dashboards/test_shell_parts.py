@@ -30,7 +30,7 @@ from dashboards.settings import BaseMap, DemoAccount, DeskSettings, OidcSettings
 from dashboards.shell import show_page
 from dashboards.streams import Frame, Moment
 from gis.errors import SettingsError
-from layers.symbology import LAYERS
+from layers.symbology import LAYERS, outcome_color
 
 
 # --- geometry ---
@@ -287,3 +287,9 @@ def test_text_is_readable_on_its_ground_in_both_themes(theme):
         for pair in TEXTS
         if contrast(tokens[pair[0]], tokens[pair[1]]) < 4.5
     } == {}
+
+
+def test_outcomes_have_one_colour_in_styles_and_on_maps():
+    css = (Path(__file__).parents[2] / "dashboards" / "frontend" / "css" / "00-tokens.css").read_text("utf-8")
+    tokens = dict(re.findall(r"--(covered|missed|unknown): (#[0-9a-f]{6});", css))
+    assert tokens == {key: outcome_color(key) for key in ("covered", "missed", "unknown")}
