@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode="markdown",
-    help="""**巡查 xuncha**:街道是否真的巡到、问题在哪里堆积、是否按时办结。
+    help="""**巡查 xuncha**：街道是否真的巡到、问题在哪里堆积、是否按时办结。
 
 Is every street really patrolled, where do problems pile up, are they settled in time.
 
@@ -49,7 +49,7 @@ app.add_typer(standard_app, name="standard")
 
 CityFile = Annotated[Path, typer.Argument(help="城市文件 | the city file", metavar="CITY.TOML")]
 Day = Annotated[str, typer.Option("--day", help="核查日 | local day, YYYY-MM-DD", metavar="YYYY-MM-DD")]
-LastDay = Annotated[str | None, typer.Option("--to", help="至(含) | last day, inclusive", metavar="YYYY-MM-DD")]
+LastDay = Annotated[str | None, typer.Option("--to", help="至（含） | last day, inclusive", metavar="YYYY-MM-DD")]
 Out = Annotated[Path, typer.Option("--out", help="输出文件夹 | folder to write into")]
 
 
@@ -67,7 +67,7 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise SettingsError(
-            Fault("cli.day", f"日期写法不对:{text}", f"no such day: {text}", "写成 2026-03-18", "write 2026-03-18")
+            Fault("cli.day", f"日期写法不对：{text}", f"no such day: {text}", "写成 2026-03-18", "write 2026-03-18")
         ) from None
 
 
@@ -121,12 +121,12 @@ def init(directory: Annotated[Path, typer.Argument(help="文件夹 | folder", me
     from etl.template import init_city
 
     path = init_city(directory)
-    _say(f"已写出 {path};填好后运行:xuncha check {path}", f"wrote {path}; fill it in, then: xuncha check {path}")
+    _say(f"已写出 {path}；填好后运行：xuncha check {path}", f"wrote {path}; fill it in, then: xuncha check {path}")
 
 
 @app.command()
 def check(city_file: CityFile) -> None:
-    """逐条规则说明:这些数据够不够核查 | rule by rule: can this data decide it."""
+    """逐条规则说明：这些数据够不够核查 | rule by rule: can this data decide it."""
     from etl.check import check_city
 
     city = _city(city_file)
@@ -141,7 +141,7 @@ def load(
     city_file: CityFile,
     only: Annotated[list[str] | None, typer.Option(help="只入这些来源 | only these sources")] = None,
 ) -> None:
-    """把每个来源装入库;再装一次不变 | load every source; twice changes nothing."""
+    """把每个来源装入库；再装一次不变 | load every source; twice changes nothing."""
     city = _city(city_file)
     with _store(city) as store, _progress() as tell:
         from etl.load import load_city
@@ -169,21 +169,21 @@ def _print_manifests(manifests: list[Manifest]) -> None:
         typer.echo("\t".join(map(str, row)))
     for m in manifests:
         for note in m.record.notes:
-            _say(f"  {m.record.source}:{note}", f"  {m.record.source}: {note}")
+            _say(f"  {m.record.source}：{note.zh}", f"  {m.record.source}: {note.en}")
 
 
 @app.command()
 def grid(
     city_file: CityFile,
     out: Annotated[Path, typer.Option("--out", help="GeoPackage 或 GeoJSON | .gpkg or .geojson")],
-    cell_m: Annotated[float, typer.Option(help="单元边长(米) | edge of a cell, metres")] = 500.0,
-    shape: Annotated[str, typer.Option(help="square、hex 或 roads(沿道路) | along roads")] = "square",
+    cell_m: Annotated[float, typer.Option(help="单元边长（米） | edge of a cell, metres")] = 500.0,
+    shape: Annotated[str, typer.Option(help="square、hex 或 roads（沿道路） | along roads")] = "square",
 ) -> None:
     """没有工作网格时切分一套 | cut work grids where a city has none."""
     from etl.grid import cut_grids
 
     count = cut_grids(_city(city_file), out, cell_m=cell_m, shape=shape)
-    _say(f"切分 {count} 个网格,写入 {out}", f"cut {count} grids into {out}")
+    _say(f"切分 {count} 个网格，写入 {out}", f"cut {count} grids into {out}")
 
 
 @app.command()
@@ -196,13 +196,13 @@ def audit(
     positions: Annotated[
         str | None,
         typer.Option(
-            help="定位改读此处的 Parquet 文件夹(路径、s3://…,凡 fsspec 能开)| positions from this folder of Parquet files instead: "
+            help="定位改读此处的 Parquet 文件夹（路径、s3://…，凡 fsspec 能开）| positions from this folder of Parquet files instead: "
             "a path, s3://…, whatever fsspec opens",
             metavar="URL",
         ),
     ] = None,
 ) -> None:
-    """核查一天或数天,结果入库 | audit one day or several and store the results."""
+    """核查一天或数天，结果入库 | audit one day or several and store the results."""
     city = _city(city_file)
     with _store(city) as store, _progress() as tell:
         from etl.pipeline import audit_days
@@ -235,7 +235,7 @@ def export(
     out: Out = Path("out"),
     to: LastDay = None,
     formats: Annotated[
-        list[str] | None, typer.Option("--format", help="csv、xlsx、gpkg、geojson、html、pdf;可重复 | may be repeated")
+        list[str] | None, typer.Option("--format", help="csv、xlsx、gpkg、geojson、html、pdf；可重复 | may be repeated")
     ] = None,
     lang: Annotated[str, typer.Option(help="zh 或 en")] = "zh",
 ) -> None:
@@ -276,23 +276,23 @@ def match(
     columns: Annotated[str | None, typer.Option(help="device=track,time=t,lon=lon,lat=lat")] = None,
     mode: Annotated[str, typer.Option(help="foot、ebike 或 vehicle")] = "vehicle",
     profile: Annotated[
-        str, typer.Option(help="sparse:相邻点相隔一公里以上 | patrol, or sparse: fixes a kilometre apart")
+        str, typer.Option(help="sparse：相邻点相隔一公里以上 | patrol, or sparse: fixes a kilometre apart")
     ] = "patrol",
 ) -> None:
-    """只做地图匹配:轨迹变成路线 | map matching only: positions to routes."""
+    """只做地图匹配：轨迹变成路线 | map matching only: positions to routes."""
     from etl.city_network import match_city
 
     with _progress() as tell:
         tracks = match_city(
             _city(city_file), positions, out, columns=columns, mode=mode, profile=profile, progress=tell
         )
-    _say(f"{tracks} 条轨迹,写入 {out}", f"{tracks} tracks into {out}")
+    _say(f"{tracks} 条轨迹，写入 {out}", f"{tracks} tracks into {out}")
 
 
 @app.command()
 def evaluate(
     city_file: Annotated[
-        Path | None, typer.Argument(help="城市文件,默认示例县 | default: the sample county", metavar="[CITY.TOML]")
+        Path | None, typer.Argument(help="城市文件，默认示例县 | default: the sample county", metavar="[CITY.TOML]")
     ] = None,
     day: Annotated[str, typer.Option(help="工作日 | a working day", metavar="YYYY-MM-DD")] = "2026-03-18",
     write: Annotated[Path | None, typer.Option(help="写入 Markdown 文件 | write the page")] = None,
@@ -305,9 +305,9 @@ def evaluate(
     ] = 60.0,
     quick: Annotated[bool, typer.Option(help="只算两个条件 | two conditions only")] = False,
 ) -> None:
-    """在已知真相的模拟日上:核查错多少 | how often the audit is wrong, on simulated days with known truth.
+    """在已知真相的模拟日上：核查错多少 | how often the audit is wrong, on simulated days with known truth.
 
-    不写城市文件:示例县,全部条件。写明城市文件:该路网最靠中心的一部分,几个条件,数分钟内完成。
+    不写城市文件：示例县，全部条件。写明城市文件：该路网最靠中心的一部分，几个条件，数分钟内完成。
     Without a city file: the sample county under every condition. With one: the part of its network next to the middle, a few conditions.
     """
     from etl.evaluate_networks import evaluate_county, evaluate_network
@@ -336,7 +336,7 @@ def follow(
     ] = False,
     store: Annotated[str | None, typer.Option(help="另用此库 | another store")] = None,
 ) -> None:
-    """持续跟踪当天:指挥台的路况与轮次随定位更新 | keep the command desk's roads and rounds as fresh as the positions."""
+    """持续跟踪当天：指挥台的路况与轮次随定位更新 | keep the command desk's roads and rounds as fresh as the positions."""
     import signal
     import threading
 
@@ -357,7 +357,7 @@ def follow(
             typer.echo(step.error.render(_lang()), err=True)
         elif step.live is not None:
             until = datetime.fromtimestamp(step.live.until_ms / 1000, city.zone)
-            _say(f"{step.day} 截至 {until:%H:%M:%S},{step.live.positions} 条定位,用时 {step.seconds:.1f} 秒",
+            _say(f"{step.day} 截至 {until:%H:%M:%S}，{step.live.positions} 条定位，用时 {step.seconds:.1f} 秒",
                  f"{step.day} up to {until:%H:%M:%S}, {step.live.positions} positions, took {step.seconds:.1f} s")  # fmt: skip
 
     run_follow(city, url, stop=stop, every_s=every, load=load, tell=tell)
@@ -375,7 +375,7 @@ def serve(
     host: Annotated[str, typer.Option(help="监听地址 | address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="端口 | port")] = 8050,
     workers: Annotated[int, typer.Option(help="进程数 | processes")] = 1,
-    store: Annotated[str | None, typer.Option(help="另用此库(如 replay 的)| another store, such as replay's")] = None,
+    store: Annotated[str | None, typer.Option(help="另用此库（如 replay 的）| another store, such as replay's")] = None,
     https: Annotated[bool, typer.Option(help="前面有 HTTPS:Cookie 标 Secure | behind HTTPS")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="同时持续跟踪当天 | follow the day beside it")] = False,
     load: Annotated[bool, typer.Option("--load", help="跟踪时装入新文件 | with --follow: load new files")] = False,
@@ -404,7 +404,9 @@ def serve(
     beside = (
         kept_beside(
             _follower(city_file, url, load=load),
-            died=lambda code: _say(f"跟踪进程退出({code}),重新启动", f"the follower ended ({code}), starting it again"),
+            died=lambda code: _say(
+                f"跟踪进程退出（{code}），重新启动", f"the follower ended ({code}), starting it again"
+            ),
         )
         if follow
         else nullcontext()
@@ -432,7 +434,7 @@ def user_add(
     city_file: CityFile,
     name: Annotated[str, typer.Argument(help="账号 | account")],
     role: Annotated[str, typer.Option(help="planner、command、manager、administrator")],
-    scope: Annotated[str, typer.Option(help="county、town:编号 或 squad:编号")] = "county",
+    scope: Annotated[str, typer.Option(help="county、town:ID 或 squad:ID")] = "county",
     password: Annotated[
         str | None, typer.Option(envvar="XUNCHA_PASSWORD", help="不给则询问 | asked for if not given")
     ] = None,
@@ -447,7 +449,7 @@ def user_add(
     )
     with _store(_city(city_file)) as store:
         added = add_user(store, name, role, scope, secret)
-    _say(f"{added.name}:{added.role},{added.scope}", f"{added.name}: {added.role}, {added.scope}")
+    _say(f"{added.name}：{added.role}，{added.scope}", f"{added.name}: {added.role}, {added.scope}")
 
 
 @user_app.command("list")
@@ -517,15 +519,15 @@ def quarantine(city_file: CityFile, limit: Annotated[int, typer.Option(help="最
 def replay(
     city_file: CityFile,
     day: Day,
-    into: Annotated[str, typer.Option(help="演练库,如 embedded:./replay | scratch store")],
+    into: Annotated[str, typer.Option(help="演练库，如 embedded:./replay | scratch store")],
     speed: Annotated[float, typer.Option(help="倍速 | virtual seconds a second")] = 60.0,
 ) -> None:
-    """把一天当作正在发生,放进演练库 | play a stored day into a scratch store as if it were happening."""
+    """把一天当作正在发生，放进演练库 | play a stored day into a scratch store as if it were happening."""
     from etl.replay import replay_day
 
     city = _city(city_file)
     watch = f"xuncha serve {city_file} --store {into} --port 8051"
-    _say(f"另开窗口看指挥台:{watch};中断后再执行同一命令即接着放",
+    _say(f"另开窗口看指挥台：{watch}；中断后再执行同一命令即接着放",
          f"see it in another window: {watch}; interrupted, the same command goes on")  # fmt: skip
     with _store(city) as source, _progress() as tell:
         replay_day(city, source, _day(day), speed=speed, into=into, progress=tell)
@@ -539,7 +541,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="随机种子 | seed")] = 2019,
     port: Annotated[int, typer.Option(help="端口 | port")] = 8050,
 ) -> None:
-    """示例县:生成、入库、核查、导出,打开网页 | the sample county from generation to pages."""
+    """示例县：生成、入库、核查、导出，打开网页 | the sample county from generation to pages."""
     from etl.load import load_city
     from etl.pipeline import audit_days
     from etl.sample.write import DEFAULT_DAY, write_sample_county
@@ -558,14 +560,14 @@ def demo(
         _export(city, store, wanted, out, formats=None, lang="zh", progress=tell)
         accounts = _demo_accounts(store)
     day = wanted[0]
-    _say(f"请看 {out}/:map.html(地图)、xuncha-{day}.xlsx(工作簿)、xuncha-{day}.gpkg(QGIS)、summary.json、csv/、geojson/",
+    _say(f"请看 {out}/：map.html（地图）、xuncha-{day}.xlsx（工作簿）、xuncha-{day}.gpkg（QGIS）、summary.json、csv/、geojson/",
          f"see {out}/: map.html, xuncha-{day}.xlsx, xuncha-{day}.gpkg (QGIS), summary.json, csv/, geojson/")  # fmt: skip
     if no_serve:
         return
     from dashboards.server import serve as run_server
     from dashboards.settings import DemoAccount, DeskSettings
 
-    _say(f"打开 http://127.0.0.1:{port} (Ctrl-C 结束)", f"open http://127.0.0.1:{port} (Ctrl-C to stop)")
+    _say(f"打开 http://127.0.0.1:{port}（Ctrl-C 结束）", f"open http://127.0.0.1:{port} (Ctrl-C to stop)")
     shown = tuple(DemoAccount(*a) for a in accounts)
     run_server(city, city.store_url, "127.0.0.1", port, 1, settings=DeskSettings(demo_accounts=shown))
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dashboards.exports.text import as_text
-from dashboards.sentences import note_words
 from gis.standard import CommunityRule, DensityRule, RoadRule, RoundsRule, Setting
 from layers.contracts import TABLES
 
@@ -45,7 +44,7 @@ def manifest_table(manifests: Sequence[Manifest], lang: str = "zh") -> pd.DataFr
             "rows_in": m.record.rows_in, "inserted": m.inserted, "already_present": m.already_present, "quarantined": m.quarantined,
             "adds_up": m.record.rows_in == m.inserted + m.already_present + m.quarantined,
             "reasons": dict(sorted(m.reasons.items())), "crs": m.record.crs or "", "encoding": m.record.encoding or "",
-            "notes": ("；" if lang == "zh" else "; ").join(note_words(n, lang) for n in m.record.notes), "loaded_at": m.loaded_at,
+            "notes": ("；" if lang == "zh" else "; ").join((n.zh if lang == "zh" else n.en) for n in m.record.notes), "loaded_at": m.loaded_at,
         }
         for m in manifests
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import geopandas as gpd
 import pandas as pd
 
-from dashboards.sentences import full_width, missing_words
+from dashboards.sentences import missing_words
 from gis.errors import Fault, ImpossibleError
 from layers.contracts import TABLES, Column
 from layers.symbology import word
@@ -279,11 +279,9 @@ def in_words(view: View, *, lang: str, time_zone: str) -> pd.DataFrame:
             values = values.map({True: "是" if lang == "zh" else "yes", False: "否" if lang == "zh" else "no"})
         elif c.name == "missing":
             values = values.map(lambda v: missing_words(v, lang))
-        elif c.name == "zh":
-            values = values.map(lambda v: full_width(v) if isinstance(v, str) else "")
         elif c.dtype == "str" and not c.name.endswith(("_id", "name", "_ids")):
             values = values.map(lambda v: word(v, lang) if isinstance(v, str) else "")
-        heading = full_width(c.zh) if lang == "zh" else c.en.split(" (")[0]
+        heading = c.zh if lang == "zh" else c.en.split(" (")[0]
         out[
             _unique(
                 f"{heading}（{unit}）" if unit and lang == "zh" else f"{heading} ({unit})" if unit else heading, out

@@ -1,8 +1,8 @@
 #!/bin/sh
-# 离线安装 xuncha(不联网):sh install.sh [--prefix DIR] [--system]
+# 离线安装 xuncha（不联网）：sh install.sh [--prefix DIR] [--system]
 # Installs xuncha without any network: sh install.sh [--prefix DIR] [--system]
 #   --prefix DIR   默认 /opt/xuncha | default /opt/xuncha
-#   --system       另建用户 xuncha,装 systemd 单元和 /etc/xuncha/xuncha.env(需 root)
+#   --system       另建用户 xuncha，装 systemd 单元和 /etc/xuncha/xuncha.env（需 root）
 #                  also the user xuncha, the systemd units and /etc/xuncha/xuncha.env (as root)
 #   PYTHON         用哪个 Python | which Python
 set -eu
@@ -20,15 +20,15 @@ done
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 fact() { sed -n "s/^ *\"$1\": \"\(.*\)\".*/\1/p" "$here/bundle.json"; }
 
-(cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) || fail "文件损坏,请重新拷贝 | files are damaged, copy the bundle again"
+(cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) || fail "文件损坏，请重新拷贝 | files are damaged, copy the bundle again"
 wanted="$(fact python)"
-[ "$(uname -m)" = "$(fact machine)" ] || fail "此包用于 $(fact machine),本机是 $(uname -m) | this bundle is for $(fact machine), this machine is $(uname -m)"
+[ "$(uname -m)" = "$(fact machine)" ] || fail "此包用于 $(fact machine)，本机是 $(uname -m) | this bundle is for $(fact machine), this machine is $(uname -m)"
 python="${PYTHON:-$(command -v "python$wanted" || true)}"
-[ -n "$python" ] || fail "需要 Python $wanted(及其 venv 模块) | Python $wanted with its venv module is needed"
+[ -n "$python" ] || fail "需要 Python $wanted（及其 venv 模块） | Python $wanted with its venv module is needed"
 "$python" -c "import sys, venv, ensurepip; sys.exit('%d.%d' % sys.version_info[:2] != '$wanted')" ||
   fail "需要 Python $wanted 及 venv(Debian:python3-venv)| Python $wanted with venv is needed (Debian: python3-venv)"
 
-# 每个版本各有目录;装好后才切换链接,退回只需改链接
+# 每个版本各有目录；装好后才切换链接，退回只需改链接
 # a folder a release; the link moves only when all is there, and going back is moving it again
 mkdir -p "$prefix"
 prefix="$(cd "$prefix" && pwd)"

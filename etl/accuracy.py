@@ -87,12 +87,12 @@ def report(
 def network_section(found: Evaluation, part: Part, *, place: str, seconds: float, command: str) -> str:
     """The short section of one network: what was simulated there, and the scores by mode, interval and noise."""
     whole = part.km >= part.km_all
-    which_zh = "全部" if whole else f"最靠中心的 {part.km:,.1f} km,全网共 {part.km_all:,.1f} km"
+    which_zh = "全部" if whole else f"最靠中心的 {part.km:,.1f} km，全网共 {part.km_all:,.1f} km"
     which_en = "all" if whole else f"the {part.km:,.1f} km next to the middle, of {part.km_all:,.1f} km"
     graph = part.ground.network.graph
     return f"""### {place}
 
-`{command}`,{seconds:.0f} s;{graph.segment_count:,} 条边;有规则的路段 {part.sections:,} 条({which_zh}),{len(found.windows):,} 个时段。
+`{command}`，{seconds:.0f} s；{graph.segment_count:,} 条边；有规则的路段 {part.sections:,} 条（{which_zh}），{len(found.windows):,} 个时段。
 {graph.segment_count:,} segments; {part.sections:,} sections with a rule ({which_en}), {len(found.windows):,} windows.
 
 {_markdown(_conditions(found))}"""
@@ -108,24 +108,25 @@ def _intro(w: pd.DataFrame, *, place: str, today: date, table: CalibrationTable,
     seeds = ", ".join(str(s) for s in sorted(w["seed"].unique()))
     return f"""# 准确度 | Accuracy
 
-审核有多少次会错:在 {place} 的路网上模拟巡查(真值已知),降质后照常审核,再与真值比对。
+审核有多少次会错：在 {place} 的路网上模拟巡查（真值已知），降质后照常审核，再与真值比对。
 How often the audit is wrong: simulated patrols on the network of {place}, whose truth is known, are degraded, audited as usual and
 compared.
 
-- 生成 | made by: `{command}`,{today:%Y-%m-%d},{seconds:.0f} s
+- 生成 | made by: `{command}`，{today:%Y-%m-%d},{seconds:.0f} s
 - 机器 | machine: {machine}
 - 版本 | versions: {libraries}
-- 校准 | calibration: {table.version}({table.fitted_on});此处各日(种子 {seeds})未用于拟合
+- 校准 | calibration: {table.version}（{table.fitted_on}）；此处各日（种子 {seeds}）未用于拟合
   | the days here (seeds {seeds}) were not used to fit it
-- 时段 | windows: {len(w):,};真值由同一规则从真实经过判定 | truth is judged by the same rules from the true passes, nobody silent
+- 时段 | windows: {len(w):,}；真值由同一规则从真实经过判定 | truth is judged by the same rules from the true passes, nobody silent
 
-**准确 precision**:判为已巡(漏巡)的时段中,真实如此的比例。**召回 recall**:真实已巡(漏巡)的时段中,被如此判定的比例;判为未知的不计入召回。
-**误差 error**:真实率与上下限区间的距离,区间包含真值为 0。里程按设备、路段、小时去重。
+**准确 precision**：判为已巡（漏巡）的时段中，真实如此的比例。
+**召回 recall**：真实已巡（漏巡）的时段中，被如此判定的比例；判为未知的不计入召回。
+**误差 error**：真实率与上下限区间的距离，区间包含真值为 0。里程按设备、路段、小时去重。
 *Precision*: of the windows so called, the share that truly were. *Recall*: of those that truly were, the share called so; *unknown* costs
 recall. *Error*: distance of the true rate from the printed bounds, 0 where they hold it. Metres are distinct by device, segment and hour.
 
-误差模型 | error model: 一阶高斯-马尔可夫,相关时间 60 s;每小时 0.3 次中断;5% 路段有城市峡谷漂移;
-0.1% 跳点、0.5% 重复、1% 迟到;12% 的设备静默 1-3 小时。
+误差模型 | error model：一阶高斯-马尔可夫，相关时间 60 s；每小时 0.3 次中断；5% 路段有城市峡谷漂移；
+0.1% 跳点、0.5% 重复、1% 迟到；12% 的设备静默 1-3 小时。
 Gauss-Markov noise with 60 s correlation, 0.3 dropouts an hour, canyon drift on 5 % of the segments, 0.1 % jumps, 0.5 % duplicates,
 1 % late; 12 % of the devices fall silent for one to three hours."""
 
@@ -144,7 +145,7 @@ def _reliability(calibrated: pd.DataFrame, plain: pd.DataFrame) -> str:
         table = reliability(said, happened)
         off = float(np.average(np.abs(table["said"] - table["happened"]), weights=table["windows"]))
         out += [
-            f"### {title}: Brier {brier(said, happened):.4f}, 平均偏差 mean deviation {off:.3f}",
+            f"### {title}: Brier {brier(said, happened):.4f}，平均偏差 mean deviation {off:.3f}",
             "",
             _markdown(table),
             "",
@@ -156,7 +157,7 @@ def _reliability(calibrated: pd.DataFrame, plain: pd.DataFrame) -> str:
 
 def _diagram(table: pd.DataFrame) -> str:
     """Reliability diagram as text: where the bar ends at its mark, the probability is honest."""
-    lines = ["```text", "所称 said   实际 happened(█)与所称(|)  0 … 1"]
+    lines = ["```text", "所称 said   实际 happened（█）与所称（|）  0 … 1"]
     for said, happened in zip(table["said"], table["happened"], strict=True):
         bar = list("█" * round(happened * 50) + " " * (50 - round(happened * 50)))
         bar[min(round(said * 50), 49)] = "|"
@@ -167,7 +168,7 @@ def _diagram(table: pd.DataFrame) -> str:
 def _rounds(e: Evaluation) -> str:
     """Rounds of work grids: how far the number of completed rounds is off, and the calls."""
     if not len(e.grids):
-        return "## 网格轮次 | Rounds of work grids\n\n(此路网没有工作网格 | this network has no work grids)"
+        return "## 网格轮次 | Rounds of work grids\n\n（此路网没有工作网格 | this network has no work grids）"
     g = e.grids.assign(off=(e.grids["rounds"] - e.grids["rounds_true"]).abs())
     by = ["rule_id", "mode", "interval_s"]
     error = g.groupby(by, sort=True)[["rounds_true", "rounds", "off"]].mean().reset_index()
@@ -192,7 +193,7 @@ def _community(windows: pd.DataFrame) -> str:
     """Calls of community windows, per rule, interval and noise."""
     head = "## 村社巡查 | Community cadence"
     if not len(windows):
-        return f"{head}\n\n(此路网没有全科网格 | this network has no community grids)"
+        return f"{head}\n\n（此路网没有全科网格 | this network has no community grids）"
     kept = [
         "windows", "precision_covered", "recall_covered", "precision_missed", "recall_missed", "unknown_share", "rate_true", "rate_error",
     ]  # fmt: skip
@@ -216,33 +217,33 @@ def _cell(value: object) -> str:
 
 _NETWORKS = """## 其他路网 | On other networks
 
-同样的模拟与核查,校准不变(仍是示例县拟合的),种子 901;大路网只巡查最靠中心的一部分(`--km`),定位仍与全部道路匹配。
+同样的模拟与核查，校准不变（仍是示例县拟合的），种子 901；大路网只巡查最靠中心的一部分（`--km`），定位仍与全部道路匹配。
 The same simulation and audit with the same calibration (fitted on the sample county), seed 901; of a large network only the part next
 to its middle is patrolled (`--km`), while fixes are matched to all of its streets."""
 _CASES = """## 手机的种种情形 | What happens to phones
 
-间隔 15 s、噪声 8 m,每次只变一项;同样的巡查。手机在抽屉:15% 的设备有 1-3 小时留在原处,人照常巡查。
-一车两机:每人身上多一部手机,误差各自独立。城市峡谷:一半路段漂移 30 m。
+间隔 15 s、噪声 8 m，每次只变一项；同样的巡查。手机在抽屉：15% 的设备有 1-3 小时留在原处，人照常巡查。
+一车两机：每人身上多一部手机，误差各自独立。城市峡谷：一半路段漂移 30 m。
 Fixes every 15 s, 8 m of noise, one thing changed at a time, the same patrols. *In a drawer*: 15 % of the phones lie still for one to
 three hours while their bearers go on. *Two phones each*: a second phone on every bearer, with errors of its own. *Canyons*: drift of
 30 m on half of the streets.
 
-手机留在抽屉时,定位说人站着不动:其实巡过的时段会被判为漏巡,定位数据中无从分辨。
+手机留在抽屉时，定位说人站着不动：其实巡过的时段会被判为漏巡，定位数据中无从分辨。
 A phone in a drawer tells of somebody who stood still: what its bearer patrolled is called *missed*. Positions cannot tell
 the difference."""
 
-_COMMUNITY = """一周,每个全科网格一名网格员步行,只凭定位(不用打卡)。真值由同一规则从真实经过判定。
+_COMMUNITY = """一周，每个全科网格一名网格员步行，只凭定位（不用打卡）。真值由同一规则从真实经过判定。
 A week, one grid member on foot for each community grid, judged by positions alone (no check-ins). Truth by the same rules from true
 passes."""
 
 _LIMITS = """## 局限 | Limits
 
-- 真值来自模拟,误差模型虽按真实接收机设定,但不是本县的接收机;到手真实对照数据后应重做。
+- 真值来自模拟，误差模型虽按真实接收机设定，但不是本县的接收机；到手真实对照数据后应重做。
   Truth is simulated; its errors are like those of real receivers but not of this county's. Do it again when surveyed truth is at hand.
-- 路网假定无误:路网缺边或错位引起的错误不在内。The network is taken as right: missing or shifted roads are not in these figures.
-- 噪声 30 m 而间隔很密(5 s)时,匹配的路线会拐进旁边的街,行进看似过快:误判漏巡多在这里,校准使其大半转为未知。
+- 路网假定无误：路网缺边或错位引起的错误不在内。The network is taken as right: missing or shifted roads are not in these figures.
+- 噪声 30 m 而间隔很密（5 s）时，匹配的路线会拐进旁边的街，行进看似过快：误判漏巡多在这里，校准使其大半转为未知。
   With fixes 5 s apart and 30 m of noise matched routes stray into side streets and seem too fast: most false *missed* arise there;
   calibration turns most of them into *unknown*.
-- 机动车间隔 120 秒以上:两点之间可走完整段,能判漏巡的很少,其余为未知。
+- 机动车间隔 120 秒以上：两点之间可走完整段，能判漏巡的很少，其余为未知。
   Vehicles with fixes two minutes apart pass whole sections between two of them: few windows can be called *missed*, the rest is *unknown*.
 - 网格轮次与村社巡查未做校准。Rounds of grids and community windows are not calibrated."""

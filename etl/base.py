@@ -200,11 +200,11 @@ def missing_columns(
 def _missing(source: Source, contract: str, name: str, have: list[str], file: str) -> Fault:
     similar = near(name, have) or (near(contract, have) if contract != name else [])
     listed = "、".join(have[:30])
-    hint_zh = f"是否为 {'、'.join(similar)}?" if similar else f"现有列:{listed}。"
+    hint_zh = f"是否为 {'、'.join(similar)}？" if similar else f"现有列：{listed}。"
     hint_en = f"did you mean {', '.join(similar)}?" if similar else f"it has: {', '.join(have[:30])}."
     return Fault(
         "source.column",
-        f"缺少列 {name}(对应 {source.table}.{contract})",
+        f"缺少列 {name}（对应 {source.table}.{contract}）",
         f"column {name} is missing (for {source.table}.{contract})",
         f'{hint_zh} 在城市文件来源 {source.name} 的 columns 中写 {contract} = "列名"',
         f'{hint_en} write {contract} = "column" under columns of source {source.name} in the city file',

@@ -69,7 +69,7 @@ class CheckReport:
         for row in self.rules.to_dict("records"):
             answer: Answer = row["answer"]
             why = row[f"why_{lang}"]
-            colon = (":", ": ")[at]
+            colon = ("：", ": ")[at]
             lines.append(f"  [{ANSWERS[answer][at]}] {row['rule_id']} {row[lang]}{colon + why if why else ''}")
         return "\n".join(lines)
 
@@ -112,11 +112,13 @@ def _facts(city: City, holdings: Holdings, standard: Standard) -> pd.DataFrame:
                          ("areas", "个区域与点位", "areas and places"), ("persons", "名人员", "persons"), ("cases", "件案件", "cases"),
                          ("checkins", "次打卡", "check-ins"), ("scenes", "景影像", "scenes")):  # fmt: skip
         n = len(holdings.table(name))
-        rows.append((name, n, f"{n} {zh}" if n else f"没有来源:{name}", f"{n} {en}" if n else f"no source: {name}"))
+        rows.append((name, n, f"{n} {zh}" if n else f"没有来源 {name}", f"{n} {en}" if n else f"no source: {name}"))
     rows += _gaps(holdings) + _device_facts(holdings, standard)
-    rows += [(f"quarantine.{s}.{c}", n, f"来源 {s} 隔离 {n} 行({c})", f"source {s}: {n} rows set aside ({c})")
+    rows += [(f"quarantine.{s}.{c}", n, f"来源 {s} 隔离 {n} 行（{c}）", f"source {s}: {n} rows set aside ({c})")
              for s, reasons in sorted(holdings.quarantined.items()) for c, n in reasons.items()]  # fmt: skip
-    rows += [("note", 1, f"来源 {r.source}:{n}", f"source {r.source}: {n}") for r in holdings.records for n in r.notes]
+    rows += [
+        ("note", 1, f"来源 {r.source}：{n.zh}", f"source {r.source}: {n.en}") for r in holdings.records for n in r.notes
+    ]
     if city.counting.unassigned:
         rows.append(("counting", 1, "城市文件规定未登记设备计入", "the city file counts unassigned devices"))
     return pd.DataFrame(rows, columns=["code", "count", "zh", "en"])
@@ -176,7 +178,7 @@ def _gaps(holdings: Holdings) -> list[tuple[str, int, str, str]]:
 def _device_facts(holdings: Holdings, standard: Standard) -> list[tuple[str, int, str, str]]:
     devices = holdings.devices
     if not len(devices):
-        return [("positions", 0, "没有来源:positions", "no source: positions")]
+        return [("positions", 0, "没有来源 positions", "no source: positions")]
     fixes, days, n = int(devices["fixes"].sum()), len(holdings.days), len(devices)
     interval = (
         float(np.nanmedian(devices["median_interval_s"].astype(float)))
@@ -190,7 +192,7 @@ def _device_facts(holdings: Holdings, standard: Standard) -> list[tuple[str, int
         (
             "positions",
             fixes,
-            f"{days} 天,{n} 台设备,{fixes} 个定位;各设备间隔中位数 {interval:.0f} 秒",
+            f"{days} 天，{n} 台设备，{fixes} 个定位；各设备间隔中位数 {interval:.0f} 秒",
             f"{days} days, {n} devices, {fixes} fixes; median interval {interval:.0f} s",
         ),
         (

@@ -135,7 +135,7 @@ def _columns(text: str | None) -> dict[str, str] | None:
         raise SettingsError(
             Fault(
                 "cli.columns",
-                f"列对应写法不对:{text}",
+                f"列对应写法不对：{text}",
                 f"columns are not of the form: {text}",
                 "device=track,time=t,lon=lon,lat=lat",
                 "device=track,time=t,lon=lon,lat=lat",

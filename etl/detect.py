@@ -140,19 +140,19 @@ def warning(shift: Shift, *, source: str, file: str) -> Fault:
     name = {"gcj02": "GCJ-02", "bd09": "BD-09"}[shift.datum]
     if shift.against == "roads":
         zh = (
-            f"按原样距道路中位 {shift.as_is:.0f} 米({shift.good_as_is:.0%} 在 {_NEAR_M:.0f} 米内),"
-            f"按 {name} 改正后 {shift.corrected:.0f} 米({shift.good_corrected:.0%})"
+            f"按原样距道路中位 {shift.as_is:.0f} 米（{shift.good_as_is:.0%} 在 {_NEAR_M:.0f} 米内），"
+            f"按 {name} 改正后 {shift.corrected:.0f} 米（{shift.good_corrected:.0%}）"
         )
         en = (
             f"as they are, the median distance to the roads is {shift.as_is:.0f} m ({shift.good_as_is:.0%} within {_NEAR_M:.0f} m); "
             f"corrected from {name} it is {shift.corrected:.0f} m ({shift.good_corrected:.0%})"
         )
     else:
-        zh = f"按原样 {shift.as_is:.1%} 落在边界外,按 {name} 改正后 {shift.corrected:.1%}"
+        zh = f"按原样 {shift.as_is:.1%} 落在边界外，按 {name} 改正后 {shift.corrected:.1%}"
         en = f"as they are, {shift.as_is:.1%} lie outside the boundary; corrected from {name}, {shift.corrected:.1%}"
     return Fault(
         "datum.undeclared",
-        f"坐标很可能是未声明的 {name}(偏移约 {shift.shift_m:.0f} 米):{zh};未作改动",
+        f"坐标很可能是未声明的 {name}（偏移约 {shift.shift_m:.0f} 米）：{zh}；未作改动",
         f"the coordinates are likely {name}, undeclared (about {shift.shift_m:.0f} m off): {en}; nothing was shifted",
         f'核实后在来源 {source} 中写 datum = "{shift.datum}" 并重新载入',
         f'verify, then write datum = "{shift.datum}" in source {source} and load again',

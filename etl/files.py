@@ -25,16 +25,16 @@ def sidecar(path: Path, ending: str) -> Path | None:
 
 def empty(name: str) -> Fault:
     """The fault of a file without a row."""
-    return Fault("source.empty", "文件是空的,没有一行数据", "the file is empty: it has no row of data",
-                 "向提供方重新索取,或从城市文件中去掉此来源", "ask the supplier again, or take the source out of the city file",
+    return Fault("source.empty", "文件是空的，没有一行数据", "the file is empty: it has no row of data",
+                 "向提供方重新索取，或从城市文件中去掉此来源", "ask the supplier again, or take the source out of the city file",
                  file=name)  # fmt: skip
 
 
 def truncated(name: str, *, should: int | None = None, has: int | None = None, detail: str = "") -> Fault:
     """The fault of a file that ends too early."""
-    zh = f"应有 {should} 字节,实有 {has} 字节" if should is not None else detail
+    zh = f"应有 {should} 字节，实有 {has} 字节" if should is not None else detail
     en = f"{should} bytes expected, {has} found" if should is not None else detail
-    return Fault("source.truncated", f"文件不完整:{zh}", f"the file is cut short: {en}", "重新复制或下载该文件",
+    return Fault("source.truncated", f"文件不完整：{zh}", f"the file is cut short: {en}", "重新复制或下载该文件",
                  "copy or download it again", file=name)  # fmt: skip
 
 

@@ -133,7 +133,7 @@ class Follower:
             raise ImpossibleError(
                 Fault(
                     "follow.no_roads",
-                    f"{day} 没有生效的道路,无法跟踪",
+                    f"{day} 没有生效的道路，无法跟踪",
                     f"no roads are in force on {day}",
                     "先运行 xuncha load city.toml",
                     "first run xuncha load city.toml",

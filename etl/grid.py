@@ -93,7 +93,7 @@ def cut_grids(
         known = ", ".join(get_args(Method))
         raise SettingsError(
             Fault(
-                "grid.shape", f"没有 {shape} 这种划分", f"there is no cut {shape}", f"可用:{known}", f"known: {known}"
+                "grid.shape", f"没有 {shape} 这种划分", f"there is no cut {shape}", f"可用：{known}", f"known: {known}"
             )
         )
     context = Context(city, progress=progress)
@@ -149,7 +149,7 @@ def _outline(areas: gpd.GeoDataFrame | None, roads: gpd.GeoDataFrame | None) -> 
     raise ImpossibleError(
         Fault(
             "grid.boundary",
-            "没有边界、范围、镇街或道路,无从划分",
+            "没有边界、范围、镇街或道路，无从划分",
             "no boundary, scope, town or road to cut from",
             '在城市文件中加 [[overlay]] kind = "boundary"',
             'add an [[overlay]] with kind = "boundary" to the city file',
@@ -166,7 +166,7 @@ def _cutting(roads: gpd.GeoDataFrame | None, classes: Sequence[str]) -> npt.NDAr
                 "grid.roads",
                 f"没有等级为 {listed} 的道路可沿其划分",
                 f"no road of class {listed.replace('、', ', ')} to cut along",
-                "改用方格(square),或在 [roads.classes] 中写明等级",
+                "改用方格（square），或在 [roads.classes] 中写明等级",
                 "use square cells, or map classes under [roads.classes]",
             )
         )

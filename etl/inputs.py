@@ -98,7 +98,7 @@ def settings_of(kind: type[S], given: Mapping[str, Any], table: str) -> S:
                     "city.unknown_key",
                     f"[{table}] 没有设置 {key}",
                     f"[{table}] has no setting {key}",
-                    f"可用:{'、'.join(sorted(known))}",
+                    f"可用：{'、'.join(sorted(known))}",
                     f"known: {', '.join(sorted(known))}",
                     column=key,
                 )

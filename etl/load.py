@@ -20,6 +20,7 @@ from etl.detect import detect_shift, warning
 from etl.readers import ORDER, position_reader, reader_of
 from gis.errors import Fault, InputError, SettingsError, XunchaError
 from layers.contracts import TABLES
+from layers.store.base import Note
 
 if TYPE_CHECKING:
     from layers.city import City, Source
@@ -96,7 +97,7 @@ def chosen_sources(city: City, only: Iterable[str] | None) -> list[Source]:
                 "load.only",
                 f"城市文件中没有来源或表 {n}",
                 f"the city file has no source or table {n}",
-                f"可用:{listed}",
+                f"可用：{listed}",
                 f"known: {listed.replace('、', ', ')}",
                 file=city.path.name,
             )
@@ -167,7 +168,8 @@ def _watched(
 
 def _noted(record: SourceRecord, fault: Fault, context: Context) -> SourceRecord:
     context.warnings.append(fault)
-    return replace(record, notes=(*record.notes, f"警告:{fault.zh} → {fault.fix_zh}"))
+    note = Note(f"警告：{fault.zh} → {fault.fix_zh}", f"warning: {fault.en} → {fault.fix_en}")
+    return replace(record, notes=(*record.notes, note))
 
 
 # --- positions ---

@@ -55,9 +55,9 @@ def read_track_points(path: Path, columns: Mapping[str, str] | None = None, *, z
         raise InputError(
             Fault(
                 "match.columns",
-                f"未知的列对应:{word}",
+                f"未知的列对应：{word}",
                 f"unknown column key: {word}",
-                f"可用:{', '.join(COLUMNS)}",
+                f"可用：{'、'.join(COLUMNS)}",
                 f"use {', '.join(COLUMNS)}",
             )
         )
@@ -68,7 +68,7 @@ def read_track_points(path: Path, columns: Mapping[str, str] | None = None, *, z
         raise InputError(
             Fault(
                 "match.column",
-                f"缺少列 {c}(文件中有:{have})",
+                f"缺少列 {c}（文件中有：{have}）",
                 f"no column {c} (the file has: {have})",
                 "用 --columns 指明",
                 "name it with --columns",
@@ -157,7 +157,7 @@ def _times(column: pa.ChunkedArray, path: Path, name: str, zone: str | None) -> 
                         "match.zone",
                         "时间没有时区",
                         "times without a zone",
-                        "写明时区,如 +08:00,或声明时区",
+                        "写明时区，如 +08:00，或声明时区",
                         "write the zone, e.g. +08:00, or declare it",
                         file=path.name,
                         column=name,
@@ -193,7 +193,7 @@ def profile_of(name: str) -> tuple[MatchSettings | None, TrackSettings | None]:
         return SPARSE, TrackSettings(split_s=3600.0, jump_mps=(200.0, 200.0, 200.0))
     known = "、".join(PROFILES)
     raise SettingsError(
-        Fault("match.profile", f"没有配置 {name}", f"no profile {name}", f"可用:{known}", f"use {', '.join(PROFILES)}")
+        Fault("match.profile", f"没有配置 {name}", f"no profile {name}", f"可用：{known}", f"use {', '.join(PROFILES)}")
     )
 
 

@@ -15,6 +15,7 @@ import shapely
 
 from etl.files import empty, truncated
 from gis.errors import InputError
+from layers.store.base import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ _GRAPHML = "{http://graphml.graphdrawing.org/xmlns}"
 Row = dict[str, Any]
 
 
-def read_osm(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def read_osm(path: Path) -> tuple[pd.DataFrame, tuple[Note, ...]]:
     """Edges of an OSM extract between nodes that ways share, with columns of `road_edges`; geometry in EPSG:4326.
 
     Ways that enclose areas are left out; where an extract lacks a node, the way is cut there and the note says how often.
@@ -50,7 +51,8 @@ def read_osm(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
         rows += [_edge(f"{way_id}-{i}", tags, piece) for i, piece in enumerate(pieces)]
     if not rows:
         raise InputError(empty(path.name))
-    return pd.DataFrame(rows), ((f"摘录缺少 {lost} 个节点,道路在该处断开",) if lost else ())
+    cut = Note(f"摘录缺少 {lost} 个节点，道路在该处断开", f"the extract lacks {lost} nodes; roads end there")
+    return pd.DataFrame(rows), ((cut,) if lost else ())
 
 
 Node = tuple[int, float, float]  # id, lon, lat; NaN where the extract lacks it
@@ -114,7 +116,7 @@ def _oneway(tags: dict[str, str]) -> int:
 
 
 # --- GraphML ---
-def read_graphml(path: Path) -> tuple[pd.DataFrame, pyproj.CRS, tuple[str, ...]]:
+def read_graphml(path: Path) -> tuple[pd.DataFrame, pyproj.CRS, tuple[Note, ...]]:
     """Directed edges of an OSMnx graph with columns of `road_edges`, and the graph's CRS; a list of classes gives its first.
 
     Raises:
@@ -137,8 +139,12 @@ def read_graphml(path: Path) -> tuple[pd.DataFrame, pyproj.CRS, tuple[str, ...]]
         rows.append(_graph_edge(u, v, seen[u, v], _data(element, keys), nodes))
         seen[u, v] += 1
     lists = sum(bool(r.pop("several")) for r in rows)
-    notes = (f"{lists} 条边有多个等级,取第一个",) if lists else ()
-    return pd.DataFrame(rows), pyproj.CRS.from_user_input(_data(graph, keys).get("crs", 4326)), notes
+    several = Note(f"{lists} 条边有多个等级，取第一个", f"{lists} edges have several classes, the first is taken")
+    return (
+        pd.DataFrame(rows),
+        pyproj.CRS.from_user_input(_data(graph, keys).get("crs", 4326)),
+        ((several,) if lists else ()),
+    )
 
 
 def _data(element: ET.Element, keys: dict[str | None, tuple[str | None, str | None]]) -> dict[str, str]:

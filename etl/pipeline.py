@@ -146,9 +146,9 @@ def _refuse_nothing(tables: DayTables, day: date) -> None:
     raise ImpossibleError(
         Fault(
             "audit.nothing",
-            f"{day} 没有生效的道路、网格、区域、案件或影像,无可核查",
+            f"{day} 没有生效的道路、网格、区域、案件或影像，无可核查",
             f"no roads, grids, areas, cases or scenes are in force on {day}",
-            "先运行 xuncha load city.toml;检查 valid_from",
+            "先运行 xuncha load city.toml；检查 valid_from",
             "first run xuncha load city.toml; check valid_from",
         )
     )
@@ -318,7 +318,7 @@ def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFram
         surface = density_surface(gpd.GeoDataFrame(tables["work_grids"]), judged, crs=crs)
         note = {
             "code": "roads.none", "subject": "road_edges", "count": 1,
-            "zh": "没有道路数据:道路巡查、网格轮次与全科网格无法核查,只给出人员配置、热点、时限与遥感",
+            "zh": "没有道路数据：道路巡查、网格轮次与全科网格无法核查，只给出人员配置、热点、时限与遥感",
             "en": "no roads: road patrol, rounds and cadence cannot be judged; density, hotspots, clocks and scenes are",
         }  # fmt: skip
     return {"density": judged, "case_clocks": clocks, "density_surface": surface, "findings": pd.DataFrame([note])}, []

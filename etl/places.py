@@ -13,6 +13,7 @@ import shapely
 from gis.crs import WGS84, fit_local_grid, likely_crs
 from gis.datum import in_china, to_wgs84
 from gis.errors import Fault, InputError
+from layers.store.base import Note
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,7 +30,7 @@ class Placed:
 
     geometry: npt.NDArray[np.object_]
     crs: str
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 def place(
@@ -52,7 +53,8 @@ def place(
     _check_area(flat, crs, source, context, file)
     if source.datum in {"gcj02", "bd09"}:
         flat = shapely.transform(flat, lambda xy: np.column_stack(to_wgs84(xy[:, 0], xy[:, 1], datum=source.datum)))
-        notes = (*notes, f"已由 {source.datum.upper()} 改正到 WGS 84")
+        datum = source.datum.upper()
+        notes = (*notes, Note(f"已由 {datum} 改正到 WGS 84", f"corrected from {datum} to WGS 84"))
     return Placed(flat, label, notes)
 
 
@@ -61,30 +63,37 @@ def _from_local(geometry: npt.NDArray[np.object_], source: Source) -> Placed:
     try:
         grid = fit_local_grid(source.control_points, fit=source.control_fit)
     except ValueError as error:
-        fault = Fault("crs.control_points", f"控制点不足以确定变换:{error}", str(error), "增加控制点,勿在一条直线上",
+        fault = Fault("crs.control_points", f"控制点不足以确定变换：{error}", str(error), "增加控制点，勿在一条直线上",
                       "add control points that are not on one line", file=source.where)  # fmt: skip
         raise InputError(fault) from None
     change = pyproj.Transformer.from_crs(grid.crs, WGS84, always_xy=True)
     out = shapely.transform(geometry, lambda xy: np.column_stack(change.transform(*grid.to_metric(xy[:, 0], xy[:, 1]))))
-    listed = "、".join(f"{r:.3f}" for r in grid.residual_m)
-    note = f"地方坐标系按 {len(grid.residual_m)} 个控制点拟合({source.control_fit}),残差 {listed} m"
+    residuals = [f"{r:.3f}" for r in grid.residual_m]
+    note = Note(
+        f"地方坐标系按 {len(residuals)} 个控制点拟合（{source.control_fit}），残差 {'、'.join(residuals)} m",
+        f"local grid fitted to {len(residuals)} control points ({source.control_fit}), residuals {', '.join(residuals)} m",
+    )
     return Placed(out, f"local → EPSG:{grid.crs.to_epsg()}", (note,))
 
 
-def _crs_of(own: pyproj.CRS | None, source: Source, file: str) -> tuple[pyproj.CRS, tuple[str, ...]]:
+def _crs_of(own: pyproj.CRS | None, source: Source, file: str) -> tuple[pyproj.CRS, tuple[Note, ...]]:
     """The declared CRS, else the file's own; where both are and differ, the declared one and a note."""
     if source.crs is not None:
         declared = pyproj.CRS.from_user_input(source.crs)
         if own is None or _same(own, declared):
             return declared, ()
-        return declared, (f"文件自带坐标系 {own.name},按城市文件声明的 {declared.name} 读取",)
+        note = Note(
+            f"文件自带坐标系 {own.name}，按城市文件声明的 {declared.name} 读取",
+            f"the file says CRS {own.name}; read as {declared.name}, which the city file declares",
+        )
+        return declared, (note,)
     if own is None:
         raise InputError(
             Fault(
                 "crs.missing",
-                "没有坐标系信息(无 .prj),城市文件也未声明",
+                "没有坐标系信息（无 .prj），城市文件也未声明",
                 "it has no CRS (no .prj), and the city file declares none",
-                f"在来源 {source.name} 中写 crs = 4490(CGCS2000 经纬度)或其投影的 EPSG 代号",
+                f"在来源 {source.name} 中写 crs = 4490（CGCS2000 经纬度）或其投影的 EPSG 代号",
                 f"write crs = 4490 (CGCS2000 degrees) or the EPSG code of its projection in source {source.name}",
                 file=file,
             )
@@ -124,7 +133,7 @@ def _check_numbers(
         raise InputError(
             Fault(
                 "crs.contradicted",
-                f"声明的坐标系是 {crs.name}(米),但数值像经纬度({_box(box)})",
+                f"声明的坐标系是 {crs.name}（米），但数值像经纬度（{_box(box)}）",
                 f"its CRS is said to be {crs.name} (metres), but the numbers look like degrees ({_box(box)})",
                 f"在来源 {source.name} 中写 crs = 4490 或 4326",
                 f"write crs = 4490 or 4326 in source {source.name}",
@@ -148,9 +157,9 @@ def _check_swap(box: tuple[float, float, float, float], source: Source, context:
 
 
 def _swapped(source: Source, file: str, box: tuple[float, float, float, float]) -> Fault:
-    problem = f"经度与纬度写反了({_box(box)})", f"longitude and latitude are swapped ({_box(box)})"
+    problem = f"经度与纬度写反了（{_box(box)}）", f"longitude and latitude are swapped ({_box(box)})"
     fix = (
-        f"请提供方更正来源 {source.name} 的坐标顺序(先经度,后纬度)",
+        f"请提供方更正来源 {source.name} 的坐标顺序（先经度，后纬度）",
         f"have the order of source {source.name} corrected: longitude first, then latitude",
     )
     return Fault("crs.swapped", *problem, *fix, file=file)
@@ -168,12 +177,12 @@ def _contradicted(
     likely = (
         (f"很可能是 {'、或 '.join(names)}", f"likely {' or '.join(names)}")
         if names
-        else ("像是平面坐标(米或英尺)", "they look like plane coordinates (metres or feet)")
+        else ("像是平面坐标（米或英尺）", "they look like plane coordinates (metres or feet)")
     )
     code = str(codes[0]) if codes else "EPSG"
     return Fault(
         "crs.contradicted",
-        f"声明的坐标系是 {crs.name}(度),但数值不是经纬度({_box(box)});{likely[0]}",
+        f"声明的坐标系是 {crs.name}（度），但数值不是经纬度（{_box(box)}）；{likely[0]}",
         f"its CRS is said to be {crs.name} (degrees), but the numbers are no degrees ({_box(box)}); {likely[1]}",
         f"核实后在来源 {source.name} 中写 crs = {code}",
         f"verify, then write crs = {code} in source {source.name}",
@@ -196,9 +205,9 @@ def _check_area(
     raise InputError(
         Fault(
             "crs.contradicted",
-            f"按 {crs.name} 换算后落在 {at},与本市其他数据不符",
+            f"按 {crs.name} 换算后落在 {at}，与本市其他数据不符",
             f"read as {crs.name} it falls at {at}, away from the city's other data",
-            f"检查来源 {source.name} 的 crs 与带号,以及 x(东)、y(北)是否写反",
+            f"检查来源 {source.name} 的 crs 与带号，以及 x（东）、y（北）是否写反",
             f"check crs and zone of source {source.name}, and whether x (east) and y (north) are swapped",
             file=file,
         )

@@ -110,7 +110,7 @@ def _read(path: Path, index: int, *, nodata: float | None) -> Raster:
         raise InputError(
             Fault(
                 "scene.unreadable",
-                f"影像无法读取:{error}",
+                f"影像无法读取：{error}",
                 f"the scene cannot be read: {error}",
                 "恢复文件或重新入库",
                 "restore the file or load anew",

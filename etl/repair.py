@@ -10,6 +10,7 @@ import pandas as pd
 import shapely
 
 from etl.vector import ROW
+from layers.store.base import Note
 
 if TYPE_CHECKING:
     from etl.base import Quarantine
@@ -27,7 +28,7 @@ def set_aside_missing(frame: gpd.GeoDataFrame, quarantine: Quarantine) -> gpd.Ge
 
 def repair_polygons(
     frame: gpd.GeoDataFrame, quarantine: Quarantine, *, label: str
-) -> tuple[gpd.GeoDataFrame, tuple[str, ...]]:
+) -> tuple[gpd.GeoDataFrame, tuple[Note, ...]]:
     """Invalid polygons made valid (shapely.make_valid), their polygon parts kept; what has no area then goes to quarantine.
 
     Returns the frame and notes that name what was repaired, by `label` (a column of the frame), else by row.
@@ -40,16 +41,20 @@ def repair_polygons(
     fixed[bad | other] = [_polygons_of(g) for g in fixed[bad | other]]
     out = frame.set_geometry(gpd.GeoSeries(fixed, index=frame.index, crs=frame.crs))
     none = shapely.is_empty(fixed)
-    reason = "geometry_no_area", "几何不是面,或修复后没有面积", "no polygon, or none left after repair"
+    reason = "geometry_no_area", "几何不是面，或修复后没有面积", "no polygon, or none left after repair"
     quarantine.add_frame(pd.DataFrame(frame[none].drop(columns=ROW)), list(frame[none][ROW]), "geometry", *reason)
     repaired = bad & ~none
     if not repaired.any():
         return out[~none], ()
     marked = frame[repaired]
-    names = [str(n) if isinstance(n, str) else f"第{r}行" for n, r in zip(marked[label], marked[ROW], strict=True)]
+    names = [str(n) if isinstance(n, str) else f"第 {r} 行" for n, r in zip(marked[label], marked[ROW], strict=True)]
     reasons = sorted({str(r).split("[")[0] for r in shapely.is_valid_reason(geometry[repaired])})
-    listed = "、".join(names[:_NAMED]) + ("…" if len(names) > _NAMED else "")
-    return out[~none], (f"已修复 {len(names)} 个无效多边形({'; '.join(reasons)}):{listed}",)
+    more = "…" if len(names) > _NAMED else ""
+    note = Note(
+        f"已修复 {len(names)} 个无效多边形（{'；'.join(reasons)}）：{'、'.join(names[:_NAMED])}{more}",
+        f"{len(names)} invalid polygons repaired ({'; '.join(reasons)}): {', '.join(names[:_NAMED])}{more}",
+    )
+    return out[~none], (note,)
 
 
 def _polygons_of(geometry: shapely.Geometry) -> shapely.Geometry:

@@ -95,7 +95,7 @@ def replay_day(
                     "replay.over",
                     f"演练库里 {day} 已放完",
                     f"{day} has been played to its end there",
-                    "换一个演练库,或删除它再放",
+                    "换一个演练库，或删除它再放",
                     "name another scratch store, or delete this one",
                 )
             )
@@ -121,7 +121,7 @@ def reached_ms(scratch: Store, day: date) -> int | None:
         raise SettingsError(
             Fault(
                 "replay.not_empty",
-                f"演练库里已有别的数据({what})",
+                f"演练库里已有别的数据（{what}）",
                 f"the scratch store holds something else ({what})",
                 "演练库要用一个新的地址",
                 "give the scratch store an address of its own",

@@ -47,7 +47,7 @@ def query_frame(source: Source) -> pd.DataFrame:
             transaction.rollback()
     except sa.exc.SQLAlchemyError as error:
         detail = str(getattr(error, "orig", None) or error).splitlines()[0]
-        fault = Fault("source.sql", f"查询失败:{detail}", f"the query failed: {detail}",
+        fault = Fault("source.sql", f"查询失败：{detail}", f"the query failed: {detail}",
                       f"检查来源 {source.name} 的 database 与 query", f"check database and query of source {source.name}",
                       file=source.name)  # fmt: skip
         raise InputError(fault) from None

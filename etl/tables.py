@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from layers.city import Source
-    from layers.store.base import SourceRecord
+    from layers.store.base import Note, SourceRecord
 
 
 def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -56,7 +56,7 @@ def set_aside_keys(frame: gpd.GeoDataFrame, key: str, quarantine: Quarantine) ->
             int(row[ROW]),
             key,
             "key_duplicate",
-            f"编号 {value} 重复,第{at}行已有",
+            f"编号 {value} 重复，第 {at} 行已有",
             f"code {value} is repeated, row {at} has it",
             raw,
         )
@@ -73,12 +73,12 @@ def check_choices(frame: pd.DataFrame, column: str, known: Sequence[str], source
     strange = {str(v): int(n) for v, n in counts.items() if v not in known}
     if not strange:
         return
-    listed = "、".join(f"{v}({n})" for v, n in strange.items())
+    listed = "、".join(f"{v}×{n}" for v, n in strange.items())
     example = f'translate.{column} = {{ "{next(iter(strange))}" = "{known[0]}" }}'
     raise InputError(
         Fault(
             "source.choice",
-            f"有无法识别的值:{listed};可用 {'、'.join(known)}",
+            f"有无法识别的值：{listed}；可用 {'、'.join(known)}",
             f"unknown values: {listed}; known are {', '.join(known)}",
             f"在来源 {source.name} 中写 {example}",
             f"write {example} in source {source.name}",
@@ -88,7 +88,9 @@ def check_choices(frame: pd.DataFrame, column: str, known: Sequence[str], source
     )
 
 
-def finish(frame: gpd.GeoDataFrame, quarantine: Quarantine, record: SourceRecord, *, notes: Sequence[str] = ()) -> Read:
+def finish(
+    frame: gpd.GeoDataFrame, quarantine: Quarantine, record: SourceRecord, *, notes: Sequence[Note] = ()
+) -> Read:
     """The read of a table: the contract's columns in their order, and the record with its notes."""
     table = TABLES[record.table]
     names = [c.name for c in table.columns]

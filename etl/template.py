@@ -26,8 +26,8 @@ def init_city(directory: Path) -> Path:
         with path.open("x", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
     except FileExistsError:
-        problem = "已有城市文件,未作改动", "there is a city file already; it was left as it is"
-        fix = "换一个文件夹,或先移走它", "choose another folder, or move it away"
+        problem = "已有城市文件，未作改动", "there is a city file already; it was left as it is"
+        fix = "换一个文件夹，或先移走它", "choose another folder, or move it away"
         fault = Fault("city.exists", *problem, *fix, file=str(path))
         raise SettingsError(fault) from None
     return path

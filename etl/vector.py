@@ -19,7 +19,7 @@ from etl.files import empty, file_faults, sidecar, truncated
 from etl.places import place
 from etl.sql import query_frame, sha256_of_frame
 from gis.errors import Fault, InputError
-from layers.store.base import SourceRecord
+from layers.store.base import Note, SourceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ class _Part:
     geometry: npt.NDArray[np.object_]
     crs: pyproj.CRS | None
     encoding: str | None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def read_vector(source: Source, context: Context) -> Vector:
@@ -64,7 +64,8 @@ def read_vector(source: Source, context: Context) -> Vector:
     files = source_files(source, context.city)
     faults: list[Fault] = []
     frames: list[gpd.GeoDataFrame] = []
-    seen: dict[str, list[str]] = {"crs": [], "encoding": [], "notes": []}
+    seen: dict[str, list[str]] = {"crs": [], "encoding": []}
+    notes: list[Note] = []
     for done, path in enumerate(files):
         context.progress(source.name, done, len(files))
         try:
@@ -75,7 +76,7 @@ def read_vector(source: Source, context: Context) -> Vector:
             continue
         seen["crs"].append(placed.crs)
         seen["encoding"] += [part.encoding] if part.encoding else []
-        seen["notes"] += [*part.notes, *placed.notes]
+        notes += [*part.notes, *placed.notes]
         frames.append(gpd.GeoDataFrame(part.attributes, geometry=placed.geometry, crs=4326))
     if faults:
         raise InputError(faults)
@@ -89,7 +90,7 @@ def read_vector(source: Source, context: Context) -> Vector:
         len(frame),
         crs=_joined(seen["crs"]),
         encoding=_joined(seen["encoding"]),
-        notes=tuple(dict.fromkeys(seen["notes"])),
+        notes=tuple(dict.fromkeys(notes)),
     )
     return Vector(frame, record)
 
@@ -197,7 +198,7 @@ def _text(path: Path | None) -> str | None:
     return path.read_text("utf-8", errors="replace").strip() if path else None
 
 
-def _encoding(path: Path, source: Source, texts: list[dbf.Text]) -> tuple[str, tuple[str, ...]]:
+def _encoding(path: Path, source: Source, texts: list[dbf.Text]) -> tuple[str, tuple[Note, ...]]:
     """Declared encoding where it fits (a fault where not); else the .cpg's where it fits; else what the bytes say."""
     found = dbf.detect(texts)
     if source.encoding:
@@ -207,18 +208,21 @@ def _encoding(path: Path, source: Source, texts: list[dbf.Text]) -> tuple[str, t
         return dbf.canonical(source.encoding), ()
     said = dbf.declared_by(path)
     if said is None:
-        return found, ((f"没有 .cpg,按内容识别为 {found}",) if texts else ())
+        return found, ((Note(f"没有 .cpg，按内容识别为 {found}", f"no .cpg: by its content {found}"),) if texts else ())
     if dbf.first_misfit(texts, said) is None:
         return said, ()
-    return found, (f".cpg 写的是 {said},与内容不符,按 {found} 读取",)
+    note = Note(
+        f".cpg 写的是 {said}，与内容不符，按 {found} 读取", f"the .cpg says {said}, which does not fit: read as {found}"
+    )
+    return found, (note,)
 
 
 def _wrong_encoding(path: Path, source: Source, misfit: dbf.Text, found: str) -> Fault:
     text = dbf.decode(misfit.value, found) or repr(misfit.value)
     name = dbf.decode(misfit.field, found) or repr(misfit.field)
-    return Fault("source.encoding", f"按 {source.encoding} 无法读出文字,内容实为 {found}(如“{text}”)",
+    return Fault("source.encoding", f"按 {source.encoding} 无法读出文字，内容实为 {found}（如“{text}”）",
                  f"its text is not {source.encoding}; it reads as {found} (such as “{text}”)",
-                 f'在来源 {source.name} 中写 encoding = "{found}",或删去 encoding 由程序识别',
+                 f'在来源 {source.name} 中写 encoding = "{found}"，或删去 encoding 由程序识别',
                  f'write encoding = "{found}" in source {source.name}, or leave it out',
                  file=path.name, row=misfit.row or None, column=name)  # fmt: skip
 
@@ -286,7 +290,7 @@ def _parsed(column: pd.Series[Any], source: Source) -> npt.NDArray[np.object_]:
     try:
         parsed = shapely.from_wkt(values) if wkt else shapely.from_wkb(values)
     except (shapely.GEOSException, TypeError) as error:
-        problem = f"几何列无法解析:{error}", f"the geometry column cannot be parsed: {error}"
+        problem = f"几何列无法解析：{error}", f"the geometry column cannot be parsed: {error}"
         fix = "查询中用 ST_AsBinary(geom) 或直接选出 geom", "select geom itself, or ST_AsBinary(geom)"
         fault = Fault("source.geometry", *problem, *fix, file=source.name, column=str(column.name))
         raise InputError(fault) from None

@@ -36,7 +36,7 @@ class Finding:
 
     def words(self, lang: int) -> str:
         """All reasons in one language (0 Chinese, 1 English)."""
-        return (";", "; ")[lang].join(p[lang] for p in (*self.against, *self.doubts))
+        return ("；", "; ")[lang].join(p[lang] for p in (*self.against, *self.doubts))
 
 
 def judge_rule(rule: Rule, city: City, holdings: Holdings, standard: Standard) -> Finding:
@@ -63,7 +63,7 @@ def _judge_road(rule: RoadRule, city: City, holdings: Holdings, standard: Standa
         classes = rule.policy_class
         finding.against.append(
             (
-                f"没有对应为 {classes} 的道路,也没有相应的街区图层",
+                f"没有对应为 {classes} 的道路，也没有相应的街区图层",
                 f"no road of class {classes}, and no overlay that gives it",
             )
         )
@@ -71,12 +71,12 @@ def _judge_road(rule: RoadRule, city: City, holdings: Holdings, standard: Standa
     if missing and not finding.against:
         finding.doubts.append(
             (
-                f"没有 {'、'.join(missing)} 图层,此类街道未计入",
+                f"没有 {'、'.join(missing)} 图层，此类街道未计入",
                 f"no overlay {', '.join(missing)}: such streets are not counted",
             )
         )
     if not kinds & set(standard.scope.area_kinds):
-        finding.doubts.append(("没有范围图层,全部道路视为在范围内", "no scope layer: every road is taken as in scope"))
+        finding.doubts.append(("没有范围图层，全部道路视为在范围内", "no scope layer: every road is taken as in scope"))
     _need_tracks(finding, city, holdings, rule.roles)
     _need_calendar(finding, holdings, standard, working=rule.calendar == "working")
     if rule.interval_s:
@@ -84,7 +84,7 @@ def _judge_road(rule: RoadRule, city: City, holdings: Holdings, standard: Standa
     if not _responsible(holdings, "section"):
         finding.doubts.append(
             (
-                "没有路段责任人,责任人口径与漏巡归责不可用",
+                "没有路段责任人，责任人口径与漏巡归责不可用",
                 "no one is responsible for a section: that column stays empty",
             )
         )
@@ -95,7 +95,7 @@ def _judge_rounds(rule: RoundsRule, city: City, holdings: Holdings, standard: St
     finding = Finding()
     _need_grids(finding, holdings, rule.zone)
     if not holdings.has("road_edges"):
-        finding.against.append(("没有道路,无法计算可巡长度", "no roads: nothing to measure a round by"))
+        finding.against.append(("没有道路，无法计算可巡长度", "no roads: nothing to measure a round by"))
     _need_tracks(finding, city, holdings, rule.roles)
     _need_calendar(finding, holdings, standard, working=rule.calendar == "working")
     return finding
@@ -108,32 +108,34 @@ def _judge_density(rule: DensityRule, holdings: Holdings, standard: Standard) ->
     if not len(grids) and "town" not in kinds:
         finding.against.append(("既无工作网格也无镇街图层", "neither work grids nor towns"))
     elif not len(grids):
-        finding.doubts.append(("没有工作网格:只按镇街、区位计算", "no work grids: figures by town and zone only"))
+        finding.doubts.append(("没有工作网格：只按镇街、区位计算", "no work grids: figures by town and zone only"))
     zoned = bool({"central", "fringe"} & kinds) or (len(grids) and bool((grids["level"] == rule.zone).any()))
     if not zoned and not finding.against:
         if rule.zone == unzoned:
-            finding.doubts.append((f"没有区位,全部按{word}计算", f"no zones: everything is taken as {rule.zone}"))
+            finding.doubts.append((f"没有区位，全部按{word}计算", f"no zones: everything is taken as {rule.zone}"))
         else:
             finding.against.append(
                 (
-                    f"没有标为{word}({rule.zone})的网格,也没有区位图层",
+                    f"没有标为{word}（{rule.zone}）的网格，也没有区位图层",
                     f"no grid of level {rule.zone}, and no zone layer",
                 )
             )
     persons = holdings.table("persons")
     if not len(persons) or not persons["role"].isin(rule.roles).any():
         finding.doubts.append(
-            ("名册中没有信息采集人员:只能给出应配人数", "no such person in the roster: required figures only")
+            ("名册中没有信息采集人员：只能给出应配人数", "no such person in the roster: required figures only")
         )
     elif not _responsible(holdings, "work_grid"):
         finding.doubts.append(
             (
-                "没有网格与人员的对应:已配人数只能按镇街、单位汇总",
+                "没有网格与人员的对应：已配人数只能按镇街、单位汇总",
                 "nobody is tied to a grid: allocation only by town or unit",
             )
         )
     if not len(holdings.devices):
-        finding.doubts.append(("没有定位数据:在岗、在场人数不可用", "no positions: nobody on duty or present is known"))
+        finding.doubts.append(
+            ("没有定位数据：在岗、在场人数不可用", "no positions: nobody on duty or present is known")
+        )
     return finding
 
 
@@ -151,7 +153,7 @@ def _judge_community(rule: CommunityRule, holdings: Holdings) -> Finding:
         codes = [m for m in rule.musts if m not in _kinds(holdings)]
         finding.doubts.append(
             (
-                f"没有{'、'.join(missing)}图层,无法核对必到",
+                f"没有{'、'.join(missing)}图层，无法核对必到",
                 f"no layer {', '.join(codes)}: these musts cannot be checked",
             )
         )
@@ -162,7 +164,7 @@ def _judge_statement(rule: StatementRule, holdings: Holdings) -> Finding:
     finding = Finding()
     if "责任" in rule.zh and not holdings.has("responsibilities"):
         finding.doubts.append(
-            ("没有责任分工表,责任人比例为零", "no table of responsibilities: the share named is zero")
+            ("没有责任分工表，责任人比例为零", "no table of responsibilities: the share named is zero")
         )
     if "影像" in "".join(rule.items) and not holdings.has("scenes"):
         finding.doubts.append(("没有遥感影像", "no remote-sensing scene"))
@@ -183,7 +185,7 @@ def judge_clock(channel: str, holdings: Holdings) -> Finding:
     undated = int(own["due"].isna().sum())
     if undated:
         finding.doubts.append(
-            (f"{undated} 件没有期限,按标准推算", f"{undated} cases have no due time: the standard's is used")
+            (f"{undated} 件没有期限，按标准推算", f"{undated} cases have no due time: the standard's is used")
         )
     return finding
 
@@ -201,7 +203,7 @@ def _need_tracks(finding: Finding, city: City, holdings: Holdings, roles: Iterab
             n = len(holdings.devices) - len(known)
             finding.doubts.append(
                 (
-                    f"{n} 台未登记设备按城市文件计入,不知由谁携带",
+                    f"{n} 台未登记设备按城市文件计入，不知由谁携带",
                     f"{n} unassigned devices count (as the city file says); nobody knows who carried them",
                 )
             )
@@ -219,7 +221,7 @@ def _need_pace(finding: Finding, holdings: Holdings, standard: Standard) -> None
         n = len(slow)
         finding.doubts.append(
             (
-                f"{n} 台设备的定位间隔中位数超过 {limit:g} 秒,多数时段将为未知",
+                f"{n} 台设备的定位间隔中位数超过 {limit:g} 秒，多数时段将为未知",
                 f"{n} devices send less often than every {limit:g} s: many windows will be unknown",
             )
         )
@@ -239,15 +241,15 @@ def _need_calendar(finding: Finding, holdings: Holdings, standard: Standard, *, 
 def _need_grids(finding: Finding, holdings: Holdings, zone: str) -> None:
     grids, word = holdings.table("work_grids"), _ZONE_WORDS.get(zone, zone)
     if not len(grids):
-        finding.against.append(("没有工作网格(可用 xuncha grid 划分)", "no work grids (xuncha grid cuts some)"))
+        finding.against.append(("没有工作网格（可用 xuncha grid 划分）", "no work grids (xuncha grid cuts some)"))
     elif not (grids["level"] == zone).any():
         if {"central", "fringe"} & _kinds(holdings):
             finding.doubts.append(
-                (f"网格未标区位,按区位图层判定{word}", f"no grid says {zone}: the zone layers decide")
+                (f"网格未标区位，按区位图层判定{word}", f"no grid says {zone}: the zone layers decide")
             )
         else:
             finding.against.append(
-                (f"没有标为{word}({zone})的网格,也没有区位图层", f"no grid of level {zone}, and no zone layer")
+                (f"没有标为{word}（{zone}）的网格，也没有区位图层", f"no grid of level {zone}, and no zone layer")
             )
 
 

@@ -258,7 +258,7 @@ def _roster_notes(inputs: DayInputs, network: Network, crew: Crew, passes: Passe
         "section.unnamed",
         "sections",
         bare,
-        "条应巡路段没有责任人(road.responsible)",
+        "条应巡路段没有责任人（road.responsible）",
         "sections under a rule name no responsible person",
     )
     unknown = len(set(passes.devices) - crew.carried())
@@ -267,7 +267,7 @@ def _roster_notes(inputs: DayInputs, network: Network, crew: Crew, passes: Passe
         "device.unassigned",
         "devices",
         unknown,
-        f"台设备当天无人领用({counted})",
+        f"台设备当天无人领用（{counted}）",
         "devices that nobody carried that day",
     )
     carriers = {c.person_ix for c in crew.carries}
@@ -276,11 +276,11 @@ def _roster_notes(inputs: DayInputs, network: Network, crew: Crew, passes: Passe
         "person.without_device",
         "persons",
         idle,
-        "名在岗人员没有设备,漏巡可能无法判定",
+        "名在岗人员没有设备，漏巡可能无法判定",
         "persons on duty carry no device",
     )
     incomplete = int((~complete_exceptions(inputs.exceptions)).sum())
-    yield ("exception.incomplete", "exceptions", incomplete, "条例外缺原因、批准人或登记时间,不予免巡",
+    yield ("exception.incomplete", "exceptions", incomplete, "条例外缺原因、批准人或登记时间，不予免巡",
            "exceptions lack reason, approver or entry time and excuse nothing")  # fmt: skip
     resolved = inputs.responsibilities.get("resolved")
     unresolved = int((~resolved.astype(bool)).sum()) if resolved is not None and len(resolved) else 0
@@ -299,14 +299,14 @@ def _day_notes(inputs: DayInputs, standard: Standard, tables: Mapping[str, pd.Da
             "day.off",
             "calendar",
             1,
-            "非工作日:按工作日计的路段规则当天不要求",
+            "非工作日：按工作日计的路段规则当天不要求",
             "a day off: road rules of working days ask for nothing",
         )
     windows = tables["section_windows"]
     partial = (
         int((windows["required_share"] < standard.measure.full_patrol_share.value - 1e-9).sum()) if len(windows) else 0
     )
-    yield ("window.remainder", "section_windows", partial, "个时段不足一个间隔,要求按比例折算",
+    yield ("window.remainder", "section_windows", partial, "个时段不足一个间隔，要求按比例折算",
            "windows are remainders of a period, their figure in proportion")  # fmt: skip
     suspended = tables["case_clocks"]
     plan = int(((suspended["outcome"] == "suspended") & suspended["due"].isna()).sum())
@@ -316,6 +316,6 @@ def _day_notes(inputs: DayInputs, standard: Standard, tables: Mapping[str, pd.Da
         "standard.assumptions",
         standard.id,
         assumed,
-        "项度量设定为假设,见标准文件",
+        "项度量设定为假设，见标准文件",
         "settings of the standard are assumptions; see its file",
     )

@@ -69,9 +69,9 @@ def is_working_day(day: date, calendar: Calendar) -> bool:
         raise ImpossibleError(
             Fault(
                 "calendar.beyond",
-                f"{day:%Y-%m-%d} 的节假日安排尚未收录(最后公布至 {last_published_year()} 年)",
+                f"{day:%Y-%m-%d} 的节假日安排尚未收录（最后公布至 {last_published_year()} 年）",
                 f"no public holidays are known for {day:%Y-%m-%d} (published up to {last_published_year()})",
-                '在标准 [calendar] 的 working/free 写明,或设 beyond = "weekdays",或升级 chinesecalendar',
+                '在标准 [calendar] 的 working/free 写明，或设 beyond = "weekdays"，或升级 chinesecalendar',
                 'list working/free days in [calendar] of the standard, set beyond = "weekdays", or upgrade chinesecalendar',
                 column="calendar.beyond",
             )

@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from gis.pace import pace
+from gis.sentences import SENTENCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -223,7 +224,8 @@ def calibrate(windows: pd.DataFrame, quality: Quality, crew: Crew, table: Calibr
     out.loc[same, "outcome_responsible"] = "unknown"
     out.loc[doubted, "cause"] = "unsupported"
     percent = np.char.mod("%.0f", p * 100)
-    words = np.char.add(np.char.add("定位数据不足以判定(按数据质量估计,已巡的把握为 ", percent), "%)")
+    before, after = SENTENCES["unsupported"].zh.split("{}")
+    words = np.char.add(np.char.add(before, percent), after)
     out.loc[doubted, "missing"] = pd.Series(words, index=out.index, dtype="object")[doubted]
     return out
 

@@ -47,7 +47,7 @@ def table_named(version: str) -> CalibrationTable:
     known = "、".join(t.version for t in _TABLES)
     raise SettingsError(
         Fault(
-            "standard.calibration", f"没有名为 {version} 的校准表", f"there is no calibration {version}", f"可用:{known}",
+            "standard.calibration", f"没有名为 {version} 的校准表", f"there is no calibration {version}", f"可用：{known}",
             f"known: {known}", column="calibration.calls",
         )
     )  # fmt: skip

@@ -211,12 +211,12 @@ def _supervision(case: _Case, clock: Clock, due: int, done: int, time: WorkTime,
         return ""
     key, rule = next(iter(fits.items()))
     if rule.amount is None or not rule.unit:
-        return f"{key}: 超期,{rule.zh}"
+        return f"{key}：超期，{rule.zh}"
     until = time.after(due, rule.amount, rule.unit)
     shown = f"{time.day_of(until - 1):%Y-%m-%d}"
     if done != _NONE:
-        return f"{key}: 超期结案(督办期内)" if done <= until else f"{key}: 督办期后结案,纳入考核"
-    return f"{key}: 督办中,至 {shown}" if as_of_ms <= until else f"{key}: 督办逾期({shown}),纳入考核"
+        return f"{key}：超期结案（督办期内）" if done <= until else f"{key}：督办期后结案，纳入考核"
+    return f"{key}：督办中，至 {shown}" if as_of_ms <= until else f"{key}：督办逾期（{shown}），纳入考核"
 
 
 def clock_summary(clocks: pd.DataFrame) -> Mapping[str, int]:

@@ -20,6 +20,7 @@ from gis.crew import column_ms, column_text, entitled_time, overlap_ms
 from gis.frequency import stamp
 from gis.reach import usable_ms
 from gis.rounds import whole_day
+from gis.sentences import SENTENCES
 from gis.strokes import network_cells, strokes_of
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
     if due:
         found = [_visited(p, window, evidence) for p in due]
     else:
-        mine = _Place(grid, "网格", _SELF, (ground,), 1)
+        mine = _Place(grid, SENTENCES["grid"].zh, _SELF, (ground,), 1)
         due, found = [mine], [_visited(mine, window, evidence)]
     done = [t or c for t, c in found]
     finished = window[1] <= crew.end_ms

@@ -47,7 +47,7 @@ def cut_cells(
                 "grid.cell",
                 f"网格边长 {cell_m:g} 米不合适",
                 f"a cell of {cell_m:g} m does not fit",
-                f"应大于 0,且不致超过 {_MOST_CELLS} 个",
+                f"应大于 0，且不致超过 {_MOST_CELLS} 个",
                 f"above 0 and no more than {_MOST_CELLS} cells",
                 column="cell_m",
             )

@@ -30,7 +30,7 @@ class Fault:
 
     def where(self, lang: Lang = "zh") -> str:
         """The place of the fault: file, row and column, as far as they are known."""
-        words = ("第{}行", "列 {}") if lang == "zh" else ("row {}", "column {}")
+        words = ("第 {} 行", "列 {}") if lang == "zh" else ("row {}", "column {}")
         parts = [
             self.file or "",
             words[0].format(self.row) if self.row is not None else "",
@@ -40,10 +40,10 @@ class Fault:
 
     def render(self, lang: Lang = "zh") -> str:
         """One line: place, problem, remedy."""
-        problem, fix = (self.zh, self.fix_zh) if lang == "zh" else (self.en, self.fix_en)
+        problem, fix, colon = (self.zh, self.fix_zh, "：") if lang == "zh" else (self.en, self.fix_en, ": ")
         where = self.where(lang)
         mend = f" → {fix}" if fix else ""
-        return f"{where}: {problem}{mend}" if where else f"{problem}{mend}"
+        return f"{where}{colon if where else ''}{problem}{mend}"
 
 
 class XunchaError(Exception):

@@ -103,7 +103,7 @@ def make_cells(study_area: gpd.GeoSeries, *, crs: pyproj.CRS, cell_m: float) -> 
         raise InputError(
             Fault(
                 "hotspots.no_area",
-                "没有可供分析的范围(无边界,也无可信坐标的案件)",
+                "没有可供分析的范围（无边界，也无可信坐标的案件）",
                 "no study area: neither a boundary nor cases with a trustworthy place",
                 "在城市文件中声明 boundary 区域",
                 "declare a boundary area in the city file",

@@ -94,7 +94,7 @@ def _devices(groups: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], list[n
         raise InputError(
             Fault(
                 "shards.twice",
-                f"设备出现在两个分片中:{'、'.join(twice[:5])}",
+                f"设备出现在两个分片中：{'、'.join(twice[:5])}",
                 f"devices in two shards: {', '.join(twice[:5])}",
             )
         )

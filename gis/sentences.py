@@ -1,8 +1,8 @@
-"""What was missing, in the words of the office: one sentence for every window that is not covered."""
+"""What was missing, in the words of the office and in English: one sentence for every window that is not covered."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,44 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+class Sentence(NamedTuple):
+    """One thing that may have been missing; `{}` stands for a length, a duration, a share or a name, in the same order in both."""
+
+    zh: str
+    en: str
+
+
+# The Chinese one is stored with the window; whoever shows it in English finds its parts by the same words.
+SENTENCES: dict[str, Sentence] = {
+    "not_passed": Sentence("有权人员全时段未到", "nobody entitled came in the whole window"),
+    "no_data": Sentence(
+        "当天既无名册也无定位，只列出应巡时段，无法判定",
+        "neither roster nor positions that day: windows are listed, none is judged",
+    ),
+    "no_rostered": Sentence(
+        "该时段无责任人在岗（计入单位）", "no responsible person on duty in this window (charged to the unit)"
+    ),
+    "others_covered": Sentence(
+        "该时段无责任人在岗；他人已巡 {}，还缺 {}", "no responsible person on duty; others covered {}, {} short"
+    ),
+    "partial": Sentence("已巡 {}（占 {}），还缺 {}（要求 {}）", "{} covered ({}), {} short ({} required)"),
+    "too_fast": Sentence(
+        "通过 {}，但按巡查速度只计 {}（过快为驶过）", "{} passed, but only {} at patrol speed (faster is driving by)"
+    ),
+    "inferred": Sentence(
+        "看见 {}，其余路线只能推断，无法判定", "{} seen, the rest of the route only inferred: undecided"
+    ),
+    "silent": Sentence(
+        "责任人在岗失联 {}，足够一次全面巡查（需 {}），无法判定",
+        "the responsible person was silent on duty for {}, enough for a full patrol ({} needed): undecided",
+    ),
+    "unsupported": Sentence(
+        "定位数据不足以判定（按数据质量估计，已巡的把握为 {}%）",
+        "positions do not support a call (probability of having been covered, by the quality of the data: {}%)",
+    ),
+    "exception": Sentence("例外 {}：{}", "exception {}: {}"),
+    "grid": Sentence("网格", "the grid itself"),
+}
 _KM = 1_000_000
 
 
@@ -39,23 +77,21 @@ def missing_sentences(
     reasons: Mapping[str, str],
 ) -> npt.NDArray[np.object_]:
     """A Chinese sentence per window; empty where it is covered."""
+    say = {name: sentence.zh.format for name, sentence in SENTENCES.items()}
     out = np.full(len(cause), "", dtype=object)
-    out[cause == "not_passed"] = "有权人员全时段未到"
-    out[cause == "no_data"] = "当天既无名册也无定位,只列出应巡时段,无法判定"
-    out[cause == "no_rostered"] = "该时段无责任人在岗(计入单位)"
+    for plain in ("not_passed", "no_data", "no_rostered"):
+        out[cause == plain] = SENTENCES[plain].zh
     for i in np.flatnonzero((cause == "no_rostered") & (covered_mm > 0)).tolist():
-        out[i] = f"该时段无责任人在岗;他人已巡 {metres(covered_mm[i])},还缺 {metres(need_mm[i] - covered_mm[i])}"
+        out[i] = say["others_covered"](metres(covered_mm[i]), metres(need_mm[i] - covered_mm[i]))
     for i in np.flatnonzero(cause == "partial").tolist():
-        out[i] = (
-            f"已巡 {metres(covered_mm[i])}(占 {covered_mm[i] / max(length_mm[i], 1):.0%}),"
-            f"还缺 {metres(need_mm[i] - covered_mm[i])}(要求 {share[i]:.0%})"
-        )
+        done, short = covered_mm[i] / max(length_mm[i], 1), need_mm[i] - covered_mm[i]
+        out[i] = say["partial"](metres(covered_mm[i]), f"{done:.0%}", metres(short), f"{share[i]:.0%}")
     for i in np.flatnonzero(cause == "too_fast").tolist():
-        out[i] = f"通过 {metres(any_speed_mm[i])},但按巡查速度只计 {metres(covered_mm[i])}(过快为驶过)"
+        out[i] = say["too_fast"](metres(any_speed_mm[i]), metres(covered_mm[i]))
     for i in np.flatnonzero(cause == "inferred").tolist():
-        out[i] = f"看见 {metres(covered_mm[i])},其余路线只能推断,无法判定"
+        out[i] = say["inferred"](metres(covered_mm[i]))
     for i in np.flatnonzero(cause == "silent").tolist():
-        out[i] = f"责任人在岗失联 {minutes(silent_ms[i] / 1000)},足够一次全面巡查(需 {minutes(needed_s[i])}),无法判定"
+        out[i] = say["silent"](minutes(silent_ms[i] / 1000), minutes(needed_s[i]))
     for i in np.flatnonzero(cause == "exception").tolist():
-        out[i] = f"例外 {exception_id[i]}:{reasons.get(exception_id[i], '')}"
+        out[i] = say["exception"](exception_id[i], reasons.get(exception_id[i], ""))
     return out

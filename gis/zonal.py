@@ -63,7 +63,7 @@ def spectral_index(bands: Mapping[str, Raster], measure: str) -> Raster:
         raise InputError(
             Fault(
                 "zonal.band_missing",
-                f"计算 {measure.upper()} 缺少波段:{'、'.join(missing)}",
+                f"计算 {measure.upper()} 缺少波段：{'、'.join(missing)}",
                 f"{measure.upper()} needs the bands {', '.join(missing)}",
                 "在城市文件的 bands 中声明",
                 "declare them under bands in the city file",

@@ -91,39 +91,39 @@ class Source(_Part):
     """One source of one table: a file, a glob of files, or a read-only query."""
 
     name: str = Field(
-        description="来源名称,清单与隔离表中使用 | name of the source, used in the manifest", min_length=1
+        description="来源名称，清单与隔离表中使用 | name of the source, used in the manifest", min_length=1
     )
     table: TableName = Field(description="装入哪张表 | the table that it fills")
     path: str | tuple[str, ...] | None = Field(
         default=None,
-        description="文件路径,可用 *、? 与 ${变量};多个文件写成列表 | path, relative to this file; wildcards allowed",
+        description="文件路径，可用 *、? 与 ${变量}；多个文件写成列表 | path, relative to this file; wildcards allowed",
     )
-    query: str | None = Field(default=None, description="只读 SQL 查询(与 database 同用) | read-only SQL query")
+    query: str | None = Field(default=None, description="只读 SQL 查询（与 database 同用） | read-only SQL query")
     database: str | None = Field(
-        default=None, description="数据库地址,口令放环境变量 | database URL, the password in a variable"
+        default=None, description="数据库地址，口令放环境变量 | database URL, the password in a variable"
     )
     format: Literal[
         "auto", "shp", "gpkg", "geojson", "geoparquet", "osm", "graphml", "csv", "parquet", "xlsx", "gpx", "sql", "raster"
-    ] = Field(default="auto", description="格式,默认按扩展名 | format, by the file's ending")  # fmt: skip
+    ] = Field(default="auto", description="格式，默认按扩展名 | format, by the file's ending")  # fmt: skip
     encoding: str | None = Field(
-        default=None, description="属性编码,如 GB18030;默认自动识别 | encoding, detected by default"
+        default=None, description="属性编码，如 GB18030；默认自动识别 | encoding, detected by default"
     )
     crs: str | int | None = Field(
-        default=None, description="坐标系:EPSG 代号、WKT 或 local(见 control_points) | EPSG code, WKT or `local`"
+        default=None, description="坐标系：EPSG 代号、WKT 或 local（见 control_points） | EPSG code, WKT or `local`"
     )
     control_points: tuple[tuple[float, float, float, float], ...] = Field(
-        default=(), description="地方坐标系控制点 [x, y, 经度, 纬度] | control points [x, y, lon, lat] of a local grid"
+        default=(), description="地方坐标系控制点 [x, y, lon, lat] | control points [x, y, lon, lat] of a local grid"
     )
     control_fit: Literal["helmert", "affine"] = Field(
-        default="helmert", description="控制点拟合:四参数或仿射 | how control points are fitted"
+        default="helmert", description="控制点拟合：四参数或仿射 | how control points are fitted"
     )
     datum: Datum = Field(
-        default="wgs84", description="基准:wgs84、cgcs2000、gcj02、bd09 | datum or map offset of the source"
+        default="wgs84", description="基准：wgs84、cgcs2000、gcj02、bd09 | datum or map offset of the source"
     )
-    layer: str | None = Field(default=None, description="图层名(GeoPackage) | layer name")
-    sheet: str | int | None = Field(default=None, description="工作表名或序号(XLSX) | worksheet")
-    header_row: int = Field(default=1, ge=1, description="表头所在行(CSV、XLSX) | row of the headings")
-    delimiter: str | None = Field(default=None, description="CSV 分隔符,默认自动识别 | delimiter, detected by default")
+    layer: str | None = Field(default=None, description="图层名（GeoPackage） | layer name")
+    sheet: str | int | None = Field(default=None, description="工作表名或序号（XLSX） | worksheet")
+    header_row: int = Field(default=1, ge=1, description="表头所在行（CSV、XLSX） | row of the headings")
+    delimiter: str | None = Field(default=None, description="CSV 分隔符，默认自动识别 | delimiter, detected by default")
     columns: dict[str, str] = Field(
         default_factory=dict, description="合同列 = 来源列 | contract column = source column"
     )
@@ -134,14 +134,14 @@ class Source(_Part):
         default_factory=dict, description="合同列 = {来源值 = 合同值} | contract column = {source value = our value}"
     )
     time_zone: str | None = Field(default=None, description="无时区时间的时区 | zone of times that name none")
-    time_format: str | None = Field(default=None, description="时间格式(strptime) | format of times")
+    time_format: str | None = Field(default=None, description="时间格式（strptime） | format of times")
     valid_from: date | None = Field(default=None, description="自何日起有效 | in force from this local day on")
-    kind: AreaKind | None = Field(default=None, description="区域类型(仅 areas) | kind of area (only areas)")
+    kind: AreaKind | None = Field(default=None, description="区域类型（仅 areas） | kind of area (only areas)")
     mode: ModeName | None = Field(
-        default=None, description="默认出行方式(devices、assignments) | mode of rows that name none"
+        default=None, description="默认出行方式（devices、assignments） | mode of rows that name none"
     )
     default_place: tuple[tuple[float, float], ...] = Field(
-        default=(), description="系统默认坐标 [经度, 纬度],不可信 | default points of the source system, not trusted"
+        default=(), description="系统默认坐标 [lon, lat]，不可信 | default points of the source system, not trusted"
     )
     acquired: date | None = Field(default=None, description="影像日期 | date of the scene")
     sensor: str | None = Field(default=None, description="传感器 | sensor")
@@ -173,7 +173,8 @@ class Store(_Part):
     """Where the platform keeps its tables."""
 
     url: str = Field(
-        default="embedded:./store", description="embedded:文件夹 或 postgresql://… | a folder, or a PostgreSQL database"
+        default="embedded:./store",
+        description="embedded:./store 或 postgresql://… | a folder, or a PostgreSQL database",
     )
 
 
@@ -181,7 +182,7 @@ class Standard(_Part):
     """Which standard judges this city."""
 
     name: str | None = Field(
-        default=None, description="内置标准名,如 xiangshan-2019 | name of a standard that comes with xuncha"
+        default=None, description="内置标准名，如 xiangshan-2019 | name of a standard that comes with xuncha"
     )
     path: str | None = Field(default=None, description="自有标准文件 | a standard file of one's own")
 
@@ -225,13 +226,13 @@ class City(_Part):
     """A city as its file describes it. `root` is the folder of the file."""
 
     path: Annotated[Path, Field(exclude=True)]
-    id: str = Field(description="城市代号(字母、数字、-) | id", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    id: str = Field(description="城市代号（字母、数字、-） | id", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     name: str = Field(description="名称 | name in Chinese", min_length=1)
     name_en: str = Field(default="", description="英文名 | name in English")
     timezone: str = Field(default="Asia/Shanghai", description="当地时区 | local time zone")
     metric_crs: str | int | None = Field(
         default=None,
-        description="计算用投影,默认按数据选 CGCS2000 三度带 | metric CRS, chosen from the data by default",
+        description="计算用投影，默认按数据选 CGCS2000 三度带 | metric CRS, chosen from the data by default",
     )
     language: Literal["zh", "en"] = Field(default="zh", description="首选语言 | first language")
     store: Store = Field(default_factory=Store)
@@ -285,7 +286,7 @@ def load_city_file(path: Path | str) -> City:
         if key not in _TABLES_OF_FILE:
             similar = near(key, _TABLES_OF_FILE) or list(_TABLES_OF_FILE)
             faults.add((key,), "city.unknown_key", f"没有名为 {key} 的表", f"there is no table {key}",
-                       fix=(f"可用:{'、'.join(similar)}", f"known: {', '.join(similar)}"))  # fmt: skip
+                       fix=(f"可用：{'、'.join(similar)}", f"known: {', '.join(similar)}"))  # fmt: skip
     parts = {
         "store": _part(faults, raw, "store", Store),
         "standard": _part(faults, raw, "standard", Standard),
@@ -316,7 +317,7 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
                       "save it as UTF-8", file=path.name, row=path.read_bytes()[: error.start].count(b"\n") + 1)  # fmt: skip
     except tomllib.TOMLDecodeError as error:
         row = re.search(r"line (\d+)", str(error))
-        fault = Fault("city.syntax", f"不是合法的 TOML:{error}", f"no valid TOML: {error}", "检查引号、括号与重复的键",
+        fault = Fault("city.syntax", f"不是合法的 TOML：{error}", f"no valid TOML: {error}", "检查引号、括号与重复的键",
                       "check quotes, brackets and repeated keys", file=path.name, row=int(row.group(1)) if row else None)  # fmt: skip
     raise SettingsError(fault)
 
@@ -384,7 +385,7 @@ def _city(faults: Faults, raw: dict[str, Any], path: Path, parts: dict[str, Any]
         if key not in own:
             similar = near(key, own) or sorted(own)
             faults.add(("city", key), "city.unknown_key", f"没有名为 {key} 的设置", f"there is no setting {key}",
-                       fix=(f"可用:{'、'.join(similar)}", f"known: {', '.join(similar)}"))  # fmt: skip
+                       fix=(f"可用：{'、'.join(similar)}", f"known: {', '.join(similar)}"))  # fmt: skip
     known = {k: v for k, v in head.items() if k in own}
     _check_head(faults, known)
     _check_store(faults, parts["store"])

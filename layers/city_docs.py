@@ -19,10 +19,10 @@ _PARTS: tuple[tuple[str, str, type[BaseModel], tuple[str, ...] | None], ...] = (
     ("[city]", "城市 | the city", City, _HEAD),
     ("[store]", "存储 | the store", Store, None),
     ("[standard]", "标准 | the standard", Standard, None),
-    ("[[source]], [[overlay]]", "来源;[[overlay]] 是表为 areas 的来源 | sources; an [[overlay]] is a source of table areas", Source, None),
+    ("[[source]], [[overlay]]", "来源；[[overlay]] 是表为 areas 的来源 | sources; an [[overlay]] is a source of table areas", Source, None),
     ("[roads]", "道路等级 | classes of roads", Roads, None),
     ("[counting]", "什么算巡查 | what counts as patrol", Counting, None),
-    ("[map]", "底图(可选) | base map (optional)", Map, None),
+    ("[map]", "底图（可选） | base map (optional)", Map, None),
 )  # fmt: skip
 
 

@@ -31,8 +31,8 @@ _WORDS = {
     "bool_parsing": ("应为 true 或 false", "must be true or false"),
     "dict_type": ("应为表", "must be a table"),
     "tuple_type": ("应为列表", "must be a list"),
-    "date_from_datetime_parsing": ("应为日期,如 2026-01-31", "must be a date such as 2026-01-31"),
-    "date_type": ("应为日期,如 2026-01-31", "must be a date such as 2026-01-31"),
+    "date_from_datetime_parsing": ("应为日期，如 2026-01-31", "must be a date such as 2026-01-31"),
+    "date_type": ("应为日期，如 2026-01-31", "must be a date such as 2026-01-31"),
     "string_too_short": ("不能为空", "must not be empty"),
     "string_pattern_mismatch": ("只能用字母、数字、- 和 _", "letters, digits, - and _ only"),
 }
@@ -82,7 +82,7 @@ class Faults:
         if kind == "extra_forbidden":
             similar = near(name, fields)
             fix = (
-                (f"是否为 {'、'.join(similar)}?", f"did you mean {', '.join(similar)}?")
+                (f"是否为 {'、'.join(similar)}？", f"did you mean {', '.join(similar)}?")
                 if similar
                 else ("请删除", "remove it")
             )
@@ -91,9 +91,9 @@ class Faults:
         if kind == "literal_error":
             expected = str(error["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
             self.add(place, "city.choice", f"{error['input']!r} 不在可选值之中", f"{error['input']!r} is no choice",
-                     fix=(f"可选:{expected}", f"one of {expected}"))  # fmt: skip
+                     fix=(f"可选：{expected}", f"one of {expected}"))  # fmt: skip
             return
-        zh, en = _WORDS.get(kind, (f"值不合规:{error['msg']}", error["msg"]))
+        zh, en = _WORDS.get(kind, (f"值不合规：{error['msg']}", error["msg"]))
         self.add(place, f"city.{'missing' if kind == 'missing' else 'value'}", zh, en)
 
     # --- what pydantic cannot see ---
@@ -110,7 +110,7 @@ class Faults:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             self.add(path, "city.timezone", f"没有名为 {name!r} 的时区", f"there is no time zone {name!r}",
-                     fix=("用 IANA 名称,如 Asia/Shanghai", "use an IANA name such as Asia/Shanghai"))  # fmt: skip
+                     fix=("用 IANA 名称，如 Asia/Shanghai", "use an IANA name such as Asia/Shanghai"))  # fmt: skip
 
     def check_crs(self, path: KeyPath, crs: str | int, *, projected: bool = False) -> None:
         """A CRS must be one that PROJ knows; where lengths are computed it must be in metres."""
@@ -118,11 +118,11 @@ class Faults:
             known = CRS.from_user_input(crs)
         except CRSError:
             self.add(path, "city.crs", f"无法识别坐标系 {crs!r}", f"unknown CRS {crs!r}",
-                     fix=("写 EPSG 代号,如 4490、4550", "give an EPSG code such as 4490 or 4550"))  # fmt: skip
+                     fix=("写 EPSG 代号，如 4490、4550", "give an EPSG code such as 4490 or 4550"))  # fmt: skip
             return
         if projected and not (known.is_projected and all(a.unit_name == "metre" for a in known.axis_info)):
             self.add(path, "city.crs", f"{crs} 不是以米为单位的投影坐标系", f"{crs} is no projected CRS in metres",
-                     fix=("如 EPSG:4550(CGCS2000 三度带,中央经线 123°)", "such as EPSG:4550"))  # fmt: skip
+                     fix=("如 EPSG:4550（CGCS2000 三度带，中央经线 123°）", "such as EPSG:4550"))  # fmt: skip
 
 
 def check_source(faults: Faults, path: KeyPath, source: Source, columns: Sequence[str]) -> None:
@@ -139,7 +139,7 @@ def check_source(faults: Faults, path: KeyPath, source: Source, columns: Sequenc
         faults.add((*path, "kind"), "city.kind", "kind 只用于 areas", "kind is only for areas")
     if source.table == "areas" and source.kind is None and "kind" not in {*source.columns, *source.constants}:
         faults.add((*path, "kind"), "city.kind", "区域来源缺少 kind", "a source of areas needs its kind",
-                   fix=('写 kind = "town",或在 columns 中指明 kind 列', 'write kind = "town", or map columns.kind'))  # fmt: skip
+                   fix=('写 kind = "town"，或在 columns 中指明 kind 列', 'write kind = "town", or map columns.kind'))  # fmt: skip
 
 
 def _is_encoding(name: str) -> bool:
@@ -158,7 +158,7 @@ def _check_columns(faults: Faults, path: KeyPath, source: Source, columns: Seque
                 similar = near(name, columns) or list(columns)
                 faults.add((*path, key, name), "city.column", f"表 {source.table} 没有列 {name}",
                            f"table {source.table} has no column {name}",
-                           fix=(f"可用:{'、'.join(similar)}", f"known: {', '.join(similar)}"))  # fmt: skip
+                           fix=(f"可用：{'、'.join(similar)}", f"known: {', '.join(similar)}"))  # fmt: skip
     for name in sorted(set(source.columns) & set(source.constants)):
         faults.add((*path, "constants", name), "city.twice", f"列 {name} 同时写在 columns 与 constants",
                    f"column {name} is both mapped and constant", fix=("保留其一", "keep one"))  # fmt: skip
@@ -171,7 +171,7 @@ def _check_place(faults: Faults, path: KeyPath, source: Source) -> None:
         if len(source.control_points) < needed:
             faults.add((*path, "control_points"), "city.control_points", f"地方坐标系至少要 {needed} 个控制点",
                        f"a local grid needs at least {needed} control points",
-                       fix=("control_points = [[x, y, 经度, 纬度], …]", "control_points = [[x, y, lon, lat], …]"))  # fmt: skip
+                       fix=("control_points = [[x, y, lon, lat], …]", "control_points = [[x, y, lon, lat], …]"))  # fmt: skip
     elif source.crs is not None:
         faults.check_crs((*path, "crs"), source.crs)
 
@@ -199,4 +199,4 @@ def check_options(faults: Faults, table: str, given: object, known: Iterable[str
         if key not in names:
             similar = near(key, names) or names
             faults.add((table, key), "city.unknown_key", f"没有名为 {key} 的设置", f"there is no setting {key}",
-                       fix=(f"可用:{'、'.join(similar)}", f"known: {', '.join(similar)}"))  # fmt: skip
+                       fix=(f"可用：{'、'.join(similar)}", f"known: {', '.join(similar)}"))  # fmt: skip

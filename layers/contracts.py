@@ -301,7 +301,7 @@ _DERIVED = (
         code str! 代码 | Code
         count int! 数量 | Count
         zh str! 说明 | In Chinese
-        en str! 说明(英文) | In English
+        en str! 说明（英文） | In English
         """,
     ),
 )
@@ -572,7 +572,7 @@ _RESULT = (
         subject str! 对象 | Subject
         count int! 数量 | Count
         zh str! 说明 | In Chinese
-        en str! 说明(英文) | In English
+        en str! 说明（英文） | In English
         """,
     ),
 )

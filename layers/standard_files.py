@@ -75,7 +75,7 @@ def _text(path_or_name: Path | str, folder: Path) -> tuple[str, str, Path]:
                 "standard.file",
                 f"找不到标准 {name}",
                 f"there is no standard {name}",
-                f"内置标准:{known};或写标准文件的路径",
+                f"内置标准：{known}；或写标准文件的路径",
                 f"known: {known}; or give the path of a file",
                 file=name,
             )
@@ -101,7 +101,7 @@ def _merged(text: str, file: str, folder: Path, seen: tuple[str, ...]) -> dict[s
         raise SettingsError(
             Fault(
                 "standard.syntax",
-                f"不是合法的 TOML:{error}",
+                f"不是合法的 TOML：{error}",
                 f"no valid TOML: {error}",
                 "检查引号、括号与重复的键",
                 "check quotes, brackets and repeated keys",
@@ -117,7 +117,7 @@ def _merged(text: str, file: str, folder: Path, seen: tuple[str, ...]) -> dict[s
         raise SettingsError(
             Fault(
                 "standard.circle",
-                f"extends 循环:{parent}",
+                f"extends 循环：{parent}",
                 f"extends in a circle: {parent}",
                 "去掉其中一个 extends",
                 "take one extends away",
@@ -172,11 +172,11 @@ def _fault(file: str, lines: dict[tuple[str | int, ...], int], error: Any) -> Fa
         for p in error["loc"]
         if p not in {"road", "rounds", "density", "community", "statement"} or p in error["loc"][:1]
     )
-    zh, en = _WORDS.get(error["type"], (f"值不合规:{error['msg']}", error["msg"]))
+    zh, en = _WORDS.get(error["type"], (f"值不合规：{error['msg']}", error["msg"]))
     column = ".".join(f'"{p}"' if "." in str(p) else str(p) for p in path)
     if error["type"] == "value_error" and "msg" in error:
         en = error["msg"].removeprefix("Value error, ")
-        zh = f"值不合规:{en}"
+        zh = f"值不合规：{en}"
     return Fault(
         "standard.value",
         zh,

@@ -193,7 +193,7 @@ _LAYERS = (
           _steps((0.05, 0.5, 1, 2), BLUE_TO_RED, unit="人")),
     Layer("density_surface", "人员缺口密度面", "Inspectors short per km²", "density_surface", "gap_km2", "density_surface", "cell_id", "polygon",
           "graduated", _steps((0.05, 0.5, 1, 2), BLUE_TO_RED, unit="/km²")),
-    Layer("hotspots", "案件热点(Gi*)", "Case hotspots (Gi*)", "hotspots", "hotspot", "hotspots", "cell_id", "polygon", "category", HOTSPOT_CLASSES),
+    Layer("hotspots", "案件热点（Gi*）", "Case hotspots (Gi*)", "hotspots", "hotspot", "hotspots", "cell_id", "polygon", "category", HOTSPOT_CLASSES),
     Layer("case_density", "案件核密度", "Case kernel density", "hotspots", "kde_km2", "hotspots", "cell_id", "polygon", "graduated",
           _steps((1, 5, 20, 50), YELLOW_TO_BLUE, unit="/km²")),
     Layer("ndvi", "植被指数 NDVI", "Vegetation index NDVI", "zonal", "mean", "work_grids", "grid_id", "polygon", "graduated",

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import shapely
 
-from layers.store.base import Run, SourceRecord
+from layers.store.base import Note, Run, SourceRecord
 
 DAY = date(2026, 3, 18)
 DAY_START = 1_773_763_200_000  # 2026-03-18 00:00 in Shanghai = 2026-03-17 16:00 UTC
@@ -71,7 +71,16 @@ def frame(table, rows=12, *, shift=0):
 
 
 def record(table, rows, *, source="src", path="data/a.csv", sha256="0" * 64):
-    return SourceRecord(source, table, path, sha256, rows, crs="EPSG:4326", encoding="utf-8", notes=("修复 2 个几何",))
+    return SourceRecord(
+        source,
+        table,
+        path,
+        sha256,
+        rows,
+        crs="EPSG:4326",
+        encoding="utf-8",
+        notes=(Note("修复 2 个几何", "2 geometries repaired"),),
+    )
 
 
 def grids(ids, *, level="central", name="格"):

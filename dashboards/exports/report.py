@@ -44,7 +44,6 @@ from dashboards.exports.report_parts import (
     style,
     text,
 )
-from dashboards.sentences import full_width
 from dashboards.tally import NOWHERE, VIEW_OF, base_of, tally
 from layers.symbology import LAYERS, outcome_color, word
 
@@ -254,7 +253,7 @@ def _findings(report: Report) -> list[Any]:
     parts += [Paragraph(s, look, bulletText="•") for s in _sentences(report)]
     notes = report.views["findings"].frame
     if len(notes):
-        rows = [[f"{int(n['count']):,}", full_width(n["zh"]) if report.lang == "zh" else n["en"], n["code"]] for n in notes.to_dict("records")]  # fmt: skip
+        rows = [[f"{int(n['count']):,}", n["zh"] if report.lang == "zh" else n["en"], n["code"]] for n in notes.to_dict("records")]  # fmt: skip
         heads = [t("数量", "Count"), t("数据与核查说明", "Notes on data and audit"), t("代码", "Code")]
         parts += [Spacer(1, 3 * mm), data_table(heads, rows, (1, 6, 2.4), right=(0,))]
     return [*parts, Spacer(1, 5 * mm)]

@@ -209,7 +209,7 @@ def _contents(
         words = "、".join(v.title(lang) for v in empty) if zh else ", ".join(v.title(lang) for v in empty)
         sheet.write_string(row, 0, f"{'没有内容' if zh else 'Nothing in'}: {words}", formats["text"])
     row += 2
-    sheet.write_string(row, 0, "输入与校验(SHA-256)" if zh else "Inputs (SHA-256)", formats["bold"])
+    sheet.write_string(row, 0, "输入与校验（SHA-256）" if zh else "Inputs (SHA-256)", formats["bold"])
     return row
 
 

@@ -14,7 +14,6 @@ from dashboards.auth.principal import ForbiddenError
 from dashboards.geometry import encode
 from dashboards.maps import layer, map_view, plain_style
 from dashboards.pages import Page
-from dashboards.sentences import full_width
 from dashboards.shell import card, kpi, page_head
 from layers.symbology import word
 
@@ -173,7 +172,7 @@ def rejected(view: View, source: str, code: str) -> Component:
     found = data.quarantine_rows(view.data.quarantine(limit=LIMIT), source=source, code=code)
     rows = [
         html.Tr([html.Td(q["source"]), _number(q["row"]), html.Td(q["column"] if isinstance(q["column"], str) else ""),
-                 html.Td([t.pick(full_width(q["zh"]), q["en"]), html.Br(), html.Code(q["code"])]), html.Td(data.raw_words(q["raw"]), className="words", title=str(q["raw"]))])
+                 html.Td([t.pick(q["zh"], q["en"]), html.Br(), html.Code(q["code"])]), html.Td(data.raw_words(q["raw"]), className="words", title=str(q["raw"]))])
         for q in found.head(SHOWN).to_dict("records")
     ]  # fmt: skip
     note = t("data.shown", shown=min(len(found), SHOWN), n=len(found))

@@ -58,15 +58,18 @@ def read_cases(source: Source, context: Context) -> Read:
     times = {c: rows.times(c, required=c == "opened") for c in ("opened", "dispatched", "due", "closed")}
     status = _status(rows, times["closed"])
     rows.doubt_keys(case_id)
-    where, crs = points(rows, source, label="案件")
+    where, crs = points(rows, source, label=("案件", "cases"))
     located = np.array([p is not None for p in where], dtype=np.bool_)
     located &= ~_on_default(rows, where, source)
     early = int((times["closed"] < times["opened"]).sum())
     if early:
-        rows.notes.append(f"{early} 件案件结案早于立案,按原文保留")
+        rows.note(
+            f"{early} 件案件结案早于立案，按原文保留",
+            f"{early} cases were closed before they were opened; kept as written",
+        )
     none = int(times["due"].isna().sum())
     if none and none < len(rows):
-        rows.notes.append(f"{none} 件案件没有期限")
+        rows.note(f"{none} 件案件没有期限", f"{none} cases have no due time")
     units = Finder(context.tables.get("units"), "unit_id")
     unit = [units.find(u)[0] or u for u in rows.text("unit_id")]
     text = {c: rows.text(c) for c in ("category", "title", "road_class")}
@@ -94,7 +97,11 @@ def _on_default(rows: Records, where: npt.NDArray[np.object_], source: Source) -
     for lon, lat in (*source.default_place, *default_points(x, y)):
         here = (np.abs(x - lon) < 1e-7) & (np.abs(y - lat) < 1e-7) & ~out  # noqa: PLR2004 (a centimetre)
         if here.any():
-            rows.notes.append(f"{int(here.sum())} 件案件都在 ({lon:g}, {lat:g}),视为系统默认坐标,不上图")
+            n = int(here.sum())
+            rows.note(
+                f"{n} 件案件都在 ({lon:g}, {lat:g})，视为系统默认坐标，不上图",
+                f"{n} cases lie at ({lon:g}, {lat:g}), taken for a default place and left off maps",
+            )
         out |= here
     return out
 

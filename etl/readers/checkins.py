@@ -45,7 +45,7 @@ def read_checkins(source: Source, context: Context) -> Read:
     place = [places.find(w)[0] or w for w in written]
     when = rows.times("time", required=True)
     arrived = rows.times("arrived").fillna(when)
-    where, crs = points(rows, source, label="打卡")
+    where, crs = points(rows, source, label=("打卡", "check-ins"))
     rows.doubt_keys(person, place, [str(w) for w in when])
     read = rows.read(
         {"person_id": person, "place_id": place, "time": when, "arrived": arrived, "geometry": where}, crs=crs
@@ -64,7 +64,7 @@ def _found(rows: Records, people: Finder, column: str) -> list[str | None]:
     return [f[0] for f in found]
 
 
-def points(rows: Records, source: Source, *, label: str) -> tuple[Any, str | None]:
+def points(rows: Records, source: Source, *, label: tuple[str, str]) -> tuple[Any, str | None]:
     """Points of rows that say where (WGS 84), None where they do not or cannot be believed; the latter are counted in the notes."""
     empty = np.full(len(rows), None, dtype=object)
     if rows.has("wkt"):
@@ -79,12 +79,13 @@ def points(rows: Records, source: Source, *, label: str) -> tuple[Any, str | Non
     rule = coordinates.place_rule(source)
     found = coordinates.locate(x, y, missing, bad, rule)
     good = found.fault == 0
+    zh, en = label
     wrong = int(((found.fault != 0) & (found.fault != coordinates.PlaceFault.MISSING)).sum())
     lacking = int((found.fault == coordinates.PlaceFault.MISSING).sum())
     if wrong:
-        rows.notes.append(f"{wrong} 条{label}坐标不可能,按无坐标处理")
+        rows.note(f"{wrong} 条{zh}坐标不可能，按无坐标处理", f"{wrong} {en} have impossible coordinates, taken as none")
     if lacking:
-        rows.notes.append(f"{lacking} 条{label}没有坐标")
+        rows.note(f"{lacking} 条{zh}没有坐标", f"{lacking} {en} have no coordinates")
     empty[good] = shapely.points(found.lon[good], found.lat[good])
     return empty, rule.crs
 

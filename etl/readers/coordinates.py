@@ -92,9 +92,9 @@ def place_rule(source: Source) -> PlaceRule:
     try:
         crs = pyproj.CRS.from_user_input(source.crs)
     except pyproj.exceptions.CRSError as error:
-        fix = "写 EPSG 代号,如 4550", "write an EPSG code such as 4550"
+        fix = "写 EPSG 代号，如 4550", "write an EPSG code such as 4550"
         problem = (
-            f"来源 {source.name} 的坐标系无法识别:{source.crs}",
+            f"来源 {source.name} 的坐标系无法识别：{source.crs}",
             f"unknown CRS of source {source.name}: {source.crs}",
         )
         raise SettingsError(Fault("source.crs", *problem, *fix, file=source.where)) from error

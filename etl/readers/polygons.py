@@ -19,6 +19,8 @@ from layers.contracts import TABLES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from layers.store.base import Note
+
 LEVELS = ("central", "fringe")
 _UNIT_CODE = r"\d{15}"
 
@@ -41,7 +43,7 @@ def _contract_frame(vector: Vector, source: Source, *, needed: Sequence[str]) ->
     return gpd.GeoDataFrame(rows.assign(**{ROW: vector.frame[ROW]}), geometry=vector.frame.geometry, crs=4326)
 
 
-def _read_grids(source: Source, context: Context) -> tuple[gpd.GeoDataFrame, Quarantine, Vector, tuple[str, ...]]:
+def _read_grids(source: Source, context: Context) -> tuple[gpd.GeoDataFrame, Quarantine, Vector, tuple[Note, ...]]:
     """What the three kinds of grid have in common."""
     vector = read_vector(source, context)
     frame = _contract_frame(vector, source, needed=["grid_id"])
@@ -118,7 +120,7 @@ def _made_ids(frame: gpd.GeoDataFrame, source: Source) -> pd.Series[str]:
     return ids.astype("object")
 
 
-def _repair_surfaces(frame: gpd.GeoDataFrame, quarantine: Quarantine) -> tuple[gpd.GeoDataFrame, tuple[str, ...]]:
+def _repair_surfaces(frame: gpd.GeoDataFrame, quarantine: Quarantine) -> tuple[gpd.GeoDataFrame, tuple[Note, ...]]:
     """Areas may be points (key points) and lines (streets) too: only surfaces are repaired."""
     surface = np.asarray(frame.geom_type.isin(["Polygon", "MultiPolygon", "GeometryCollection"]))
     repaired, notes = repair_polygons(frame[surface], quarantine, label="name")

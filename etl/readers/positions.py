@@ -25,7 +25,7 @@ from etl.readers.queries import stream_query
 from etl.readers.reasons import REASONS
 from etl.readers.tabular import Chunk, Stream, empty_fault, readable, stream_file, table_format
 from gis.errors import Fault, InputError, SettingsError
-from layers.store.base import SourceRecord
+from layers.store.base import Note, SourceRecord
 from layers.store.positions import SCHEMA
 
 if TYPE_CHECKING:
@@ -73,7 +73,6 @@ class _Tally:
     clock_doubted: bool = False
     no_arrival: bool = False
     encoding: str | None = None
-    notes: list[str] = field(default_factory=list)
 
 
 def parse_positions(table: pa.Table, rows: npt.NDArray[np.int64], rule: PositionRule) -> Parsed:
@@ -215,7 +214,7 @@ def _declared_day(source: Source) -> date | None:
     except ValueError as error:
         fix = "写成 2026-03-18", "write it as 2026-03-18"
         problem = (
-            f"来源 {source.name} 的日期无法识别:{written}",
+            f"来源 {source.name} 的日期无法识别：{written}",
             f"the date of source {source.name} cannot be read: {written}",
         )
         raise SettingsError(Fault("source.date", *problem, *fix, file=source.where)) from error
@@ -342,38 +341,45 @@ def _refuse_whole(parsed: Parsed, size: int, source: Source, rule: PositionRule,
     name = source.where if path is None else path.name
     if parsed.reasons["time_naive"] and not parsed.timed:
         fix = (
-            f'在城市文件来源 {source.name} 中写 time_zone = "Asia/Shanghai"(或实际时区)',
+            f'在城市文件来源 {source.name} 中写 time_zone = "Asia/Shanghai"（或实际时区）',
             f'write time_zone = "Asia/Shanghai" (or the true zone) at source {source.name} of the city file',
         )
-        problem = "时间没有时区,无法确定时刻", "the times name no time zone, so no instant is known"
+        problem = "时间没有时区，无法确定时刻", "the times name no time zone, so no instant is known"
         raise InputError(Fault("positions.naive_time", *problem, *fix, file=name, column=rule.columns["time"]))
     if parsed.reasons["time_early"] == size and rule.time.day is None:
         fix = (
-            f'在来源 {source.name} 的 constants 中写 date = "2026-03-18"(数据所属日期)',
+            f'在来源 {source.name} 的 constants 中写 date = "2026-03-18"（数据所属日期）',
             f'write date = "2026-03-18" (the day of the data) under constants of source {source.name}',
         )
         problem = (
-            "所有时间都早于1990年,似乎只有时刻没有日期",
+            "所有时间都早于1990年，似乎只有时刻没有日期",
             "all times lie before 1990: they seem to have a clock but no date",
         )
         raise InputError(Fault("positions.no_date", *problem, *fix, file=name, column=rule.columns["time"]))
     if parsed.reasons["lonlat_swapped"] * 2 > size:
         lon, lat = (rule.columns.get(c, c) for c in ("lon", "lat"))
         fix = (
-            f'经纬度列颠倒:在 columns 中写 lon = "{lat}"、lat = "{lon}"',
+            f'经纬度列颠倒：在 columns 中写 lon = "{lat}"、lat = "{lon}"',
             f'swap the columns: lon = "{lat}", lat = "{lon}"',
         )
-        problem = "经度与纬度颠倒(纬度超出 ±90 度)", "longitude and latitude are swapped (latitudes beyond ±90 degrees)"
+        problem = (
+            "经度与纬度颠倒（纬度超出 ±90 度）",
+            "longitude and latitude are swapped (latitudes beyond ±90 degrees)",
+        )
         raise InputError(Fault("positions.swapped", *problem, *fix, file=name, column=lat))
 
 
-def _notes(source: Source, tally: _Tally) -> Iterator[str]:
-    """What the reader of the manifest must know, in Chinese."""
+def _notes(source: Source, tally: _Tally) -> Iterator[Note]:
+    """What the reader of the manifest must know."""
     if tally.no_arrival:
-        yield "来源没有到达时间,以定位时间代替"
+        yield Note("来源没有到达时间，以定位时间代替", "no arrival times: those of the fixes are taken")
     if source.datum not in {"wgs84", "cgcs2000"}:
-        yield f"坐标由 {source.datum.upper()} 换算为 WGS 84"
+        datum = source.datum.upper()
+        yield Note(f"坐标由 {datum} 换算为 WGS 84", f"converted from {datum} to WGS 84")
     if tally.twofold:
-        yield f"{tally.twofold} 个当地时间处于时钟调整期,按调整前计算"
+        yield times.twofold_note(tally.twofold)
     if tally.clock_doubted:
-        yield "多数时间晚于本机时钟,未按未来时间隔离,请核对本机时钟"
+        yield Note(
+            "多数时间晚于本机时钟，未按未来时间隔离，请核对本机时钟",
+            "most times are later than this machine's clock: nothing was set aside as future; look at the clock",
+        )

@@ -58,7 +58,7 @@ def _rows(source: Source, query: str, digest: hashlib._Hash | None) -> Iterator[
         words = " ".join(str(getattr(error, "orig", None) or error).split())[:200]
         fix = "检查 database 与 query", "check database and query"
         raise InputError(
-            Fault("source.query", f"查询失败({words})", f"the query failed ({words})", *fix, file=source.where)
+            Fault("source.query", f"查询失败（{words}）", f"the query failed ({words})", *fix, file=source.where)
         ) from error
     finally:
         if engine is not None:

@@ -19,7 +19,7 @@ _ALL = (
     Reason("device_missing", "缺少设备编号", "no device id"),
     Reason("time_missing", "缺少时间", "no time"),
     Reason("time_unparsable", "时间无法识别", "the time cannot be read"),
-    Reason("time_naive", "时间没有时区,也未声明时区", "the time names no time zone and none is declared"),
+    Reason("time_naive", "时间没有时区，也未声明时区", "the time names no time zone and none is declared"),
     Reason("time_early", "时间早于1990年", "the time lies before 1990"),
     Reason("time_future", "时间在未来", "the time lies in the future"),
     Reason("coordinate_missing", "缺少坐标", "no coordinates"),

@@ -14,11 +14,11 @@ import pandas as pd
 from etl.base import QUARANTINE_COLUMNS, Read, missing_columns, raw_json
 from etl.readers.reasons import REASONS
 from etl.readers.sheets import Sheet, normal_word, read_sheet, text_array
-from etl.readers.times import FAULT_CODES, TimeRule, parse_times, utc_series
+from etl.readers.times import FAULT_CODES, TimeRule, parse_times, twofold_note, utc_series
 from gis.errors import InputError
 from layers.city import allowed_columns
 from layers.contracts import TABLES
-from layers.store.base import SourceRecord
+from layers.store.base import Note, SourceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -52,13 +52,17 @@ class Records:
         self.code: npt.NDArray[np.object_] = np.full(len(self.take), "", dtype=object)
         self.column: npt.NDArray[np.object_] = np.full(len(self.take), "", dtype=object)
         self.detail: npt.NDArray[np.object_] = np.full(len(self.take), "", dtype=object)
-        self.notes: list[str] = []
+        self.notes: list[Note] = []
         zone = source.time_zone or context.city.timezone
         self.zone = ZoneInfo(zone)
 
     def __len__(self) -> int:
         """Entries."""
         return len(self.take)
+
+    def note(self, zh: str, en: str) -> None:
+        """Something that the reader of the manifest must know."""
+        self.notes.append(Note(zh, en))
 
     def require(self, *columns: str) -> None:
         """Stop where the source neither has nor is given a column.
@@ -106,9 +110,8 @@ class Records:
         rule = TimeRule(zone=self.zone, format=self.source.time_format, latest_ms=_LATER_MS)
         found = parse_times(text_array(pd.Series(cells, dtype="object")), rule)
         if found.twofold:
-            self.notes.append(
-                f"{self.headings.get(column, column)}:{found.twofold} 个当地时间处于时钟调整期,按调整前计算"
-            )
+            heading, note = self.headings.get(column, column), twofold_note(found.twofold)
+            self.notes.append(Note(f"{heading}：{note.zh}", f"{heading}: {note.en}"))
         ms = found.ms.copy()
         if end:
             bare = np.array([c is not None and not _CLOCK.search(c) for c in cells], dtype=np.bool_)

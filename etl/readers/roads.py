@@ -19,7 +19,7 @@ from etl.vector import ROW, read_vector
 from gis.errors import Fault, InputError
 from layers.city import PolicyClass, Source
 from layers.contracts import TABLES
-from layers.store.base import SourceRecord
+from layers.store.base import Note, SourceRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ class _Edges:
 
     frame: gpd.GeoDataFrame
     record: SourceRecord
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def read_road_edges(source: Source, context: Context) -> Read:
@@ -104,7 +104,7 @@ def _from_osm(source: Source, context: Context) -> _Edges:
     return _Edges(out, record)
 
 
-def _osm_file(path: Path, source: Source) -> tuple[pd.DataFrame, Any, tuple[str, ...]]:
+def _osm_file(path: Path, source: Source) -> tuple[pd.DataFrame, Any, tuple[Note, ...]]:
     if source.format == "graphml" or path.suffix.lower() == ".graphml":
         return read_graphml(path)
     rows, notes = read_osm(path)
@@ -129,7 +129,7 @@ def _from_vector(source: Source, context: Context) -> _Edges:
 
 
 # --- columns ---
-def _single_lines(frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, tuple[str, ...]]:
+def _single_lines(frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, tuple[Note, ...]]:
     """One line an edge: parts that touch are merged, parts that do not become edges of their own (id and inner nodes numbered)."""
     several = np.asarray(frame.geom_type == "MultiLineString")
     if not several.any():
@@ -148,7 +148,12 @@ def _single_lines(frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, tuple[str,
     out["v"] = out["v"].where(~split | last | ~noded, made)
     out["edge_id"] = out["edge_id"].where(~split, made)
     lines = len(np.unique(at[split]))
-    return out, ((f"{lines} 条线由不相接的几段组成,拆成 {int(split.sum())} 条边",) if lines else ())
+    edges = int(split.sum())
+    note = Note(
+        f"{lines} 条线由不相接的几段组成，拆成 {edges} 条边",
+        f"{lines} lines of several parts were split into {edges} edges",
+    )
+    return out, ((note,) if lines else ())
 
 
 def _policy_class(frame: gpd.GeoDataFrame, source: Source, context: Context) -> pd.Series[Any]:
@@ -172,14 +177,14 @@ def _policy_class(frame: gpd.GeoDataFrame, source: Source, context: Context) -> 
 
 
 def _unmapped(unknown: dict[str, int], source: Source, context: Context) -> Fault:
-    listed = "、".join(f"{c}({n})" for c, n in unknown.items())
+    listed = "、".join(f"{c}×{n}" for c, n in unknown.items())
     place, example = f"{context.city.path.name} [roads.classes]", f'"{next(iter(unknown))}" = "main"'
     problem = (
-        f"有未对应政策等级的道路等级:{listed}",
+        f"有未对应政策等级的道路等级：{listed}",
         f"road classes without a policy class: {listed.replace('、', ', ')}",
     )
     fix = (
-        f'在 {place} 中逐一写明,如 {example}(或 secondary、branch、none);其余可写 "*" = "none"',
+        f'在 {place} 中逐一写明，如 {example}（或 secondary、branch、none）；其余可写 "*" = "none"',
         f'map each under {place}, such as {example} (or secondary, branch, none); "*" = "none" for the rest',
     )
     return Fault("roads.class", *problem, *fix, file=source.where, column=source.source_column("source_class"))
@@ -207,13 +212,18 @@ def _level(column: pd.Series[Any]) -> pd.Series[Any]:
     return pd.to_numeric(_words(column), errors="coerce").fillna(0).astype("int64")
 
 
-def _remarks(frame: gpd.GeoDataFrame) -> tuple[str, ...]:
+def _remarks(frame: gpd.GeoDataFrame) -> tuple[Note, ...]:
     """What the reader of the manifest should know: edges of no length, edges of no class."""
     out = []
     zero = int((shapely.length(np.asarray(frame.geometry.array, dtype=object)) == 0).sum())
     if zero:
-        out.append(f"{zero} 条边长度为零,保留,由路网步骤收缩")
+        out.append(
+            Note(
+                f"{zero} 条边长度为零，保留，由路网步骤收缩",
+                f"{zero} edges of no length are kept; the network step contracts them",
+            )
+        )
     bare = int(frame["policy_class"].isna().sum())
     if bare:
-        out.append(f"{bare} 条边没有道路等级,不适用任何规则")
+        out.append(Note(f"{bare} 条边没有道路等级，不适用任何规则", f"{bare} edges have no class and no rule"))
     return tuple(out)

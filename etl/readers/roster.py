@@ -109,7 +109,10 @@ def read_persons(source: Source, context: Context) -> Read:
     rows.doubt_keys(person_id)
     unit, lost = _units(rows, context)
     if lost:
-        rows.notes.append(f"{lost} 人的单位不在单位表中,按原文保留")
+        rows.note(
+            f"{lost} 人的单位不在单位表中，按原文保留",
+            f"the unit of {lost} persons is not in the table of units and is kept as written",
+        )
     return rows.read(
         {"person_id": person_id, "name": name, "role": role, "unit_id": unit, "town_id": rows.text("town_id"), "duty": duty,
          "valid_from": start, "valid_to": end}
@@ -207,7 +210,7 @@ def _since(day: date | None, rows: Records) -> pd.Timestamp:
 def _spread(rows: Records, sizes: list[int]) -> None:
     """One entry for each of several statements of a row."""
     if any(n > 1 for n in sizes):
-        rows.notes.append(f"{len(sizes)} 行含 {sum(sizes)} 条记录")
+        rows.note(f"{len(sizes)} 行含 {sum(sizes)} 条记录", f"{len(sizes)} rows hold {sum(sizes)} records")
     rows.expand([i for i, n in enumerate(sizes) for _ in range(n)])
 
 
@@ -293,7 +296,7 @@ def _responsibility_columns(
         person, why = people.find(name, {p for p, u in units.items() if u == unit[i]})
         target_kind = kind[i] or ("section" if statement.road else "work_grid")
         target, lost = _target(statement, target_kind, finders)
-        problem = ";".join(p for p in (_person_problem(name, why), lost) if p) or None
+        problem = "；".join(p for p in (_person_problem(name, why), lost) if p) or None
         values = {
             "person_id": person, "duty_kind": duty, "target_kind": target_kind, "target_id": target, "road_name": statement.road or None,
             "from_name": statement.start, "to_name": statement.stop, "source_text": statement.text, "resolved": problem is None,
@@ -305,14 +308,16 @@ def _responsibility_columns(
     rows.doubt_keys(out["responsibility_id"])
     lost_count = sum(p is not None for p in out["problem"])
     if lost_count:
-        rows.notes.append(f"{lost_count} 条责任分工未能对应到人员或网格")
+        rows.note(
+            f"{lost_count} 条责任分工未能对应到人员或网格", f"{lost_count} responsibilities match no person or grid"
+        )
     return {**out, "valid_from": start, "valid_to": end}
 
 
 def _person_problem(name: str | None, why: str) -> str | None:
     if name is None:
         return "未写责任人"
-    return {"person_unknown": f"名册中没有 {name}", "person_ambiguous": f"名册中有多名 {name},请写工号"}.get(why)
+    return {"person_unknown": f"名册中没有 {name}", "person_ambiguous": f"名册中有多名 {name}，请写工号"}.get(why)
 
 
 def _target(statement: Statement, kind: str, finders: dict[str, Finder]) -> tuple[str | None, str | None]:

@@ -162,7 +162,7 @@ def _look(path: Path, written: str) -> _Raster:
     except rasterio.errors.RasterioError as error:
         words = " ".join(str(error).split()).replace(str(path), path.name)[:200]
         fix = "重新导出或重新传输该文件", "export or transfer the file again"
-        problem = f"不是影像,或文件不完整({words})", f"no raster, or cut off ({words})"
+        problem = f"不是影像，或文件不完整（{words}）", f"no raster, or cut off ({words})"
         raise InputError(Fault("source.unreadable", *problem, *fix, file=path.name)) from error
 
 
@@ -249,7 +249,7 @@ def _declared(source: Source, members: Sequence[_Raster], role: str, what: str |
         return {"path": fitting[0].written, "index": index}
     listed = "、".join(m.path.name for m in members)
     problem = f"波段 {role} = {text} 不能对应到唯一的文件和序号", f"band {role} = {text} means no single file and index"
-    fix = f"现有文件:{listed}", f"files: {listed.replace('、', ', ')}"
+    fix = f"现有文件：{listed}", f"files: {listed.replace('、', ', ')}"
     raise InputError(Fault("scenes.band", *problem, *fix, file=source.where, column=role))
 
 

@@ -13,7 +13,7 @@ import re
 import zipfile
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -57,7 +57,6 @@ class Stream:
     columns: tuple[str, ...]
     chunks: Iterator[Chunk]
     encoding: str | None = None
-    notes: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -76,7 +75,7 @@ def readable(name: str) -> Iterator[None]:
         raise InputError(
             Fault(
                 "source.encoding",
-                f"文字编码不符({error.encoding})",
+                f"文字编码不符（{error.encoding}）",
                 f"not in encoding {error.encoding}",
                 *fix,
                 file=name,
@@ -97,7 +96,7 @@ def readable(name: str) -> Iterator[None]:
         raise InputError(
             Fault(
                 "source.unreadable",
-                f"文件损坏、不完整或格式不符({words})",
+                f"文件损坏、不完整或格式不符（{words}）",
                 f"damaged, cut off, or of another format ({words})",
                 *fix,
                 file=name,
@@ -108,7 +107,7 @@ def readable(name: str) -> Iterator[None]:
 def empty_fault(name: str) -> InputError:
     """The error of a file without any row."""
     fix = "检查导出步骤", "check how it was exported"
-    return InputError(Fault("source.empty", "文件为空,没有数据行", "the file is empty: no rows", *fix, file=name))
+    return InputError(Fault("source.empty", "文件为空，没有数据行", "the file is empty: no rows", *fix, file=name))
 
 
 def stream_file(path: Path, source: Source, *, name: str | None = None) -> Stream:
@@ -351,7 +350,7 @@ def pick_sheet(names: list[str], source: Source, name: str) -> str:
         return names[source.sheet - 1]
     if source.sheet in names:
         return str(source.sheet)
-    fix = f"现有工作表:{'、'.join(names)}", f"it has: {', '.join(names)}"
+    fix = f"现有工作表：{'、'.join(names)}", f"it has: {', '.join(names)}"
     raise InputError(
         Fault("source.sheet", f"没有工作表 {source.sheet}", f"no worksheet {source.sheet}", *fix, file=name)
     )

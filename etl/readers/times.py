@@ -16,6 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from layers.store.base import Note
+
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
@@ -145,6 +147,14 @@ def parse_times(values: pa.Array | pa.ChunkedArray, rule: TimeRule) -> Times:
 def parse_time_series(values: pd.Series[Any], rule: TimeRule) -> Times:
     """The same for a column of a small table whose cells may be text, numbers, dates or times, mixed."""
     return parse_times(pa.array([cell_text(v) for v in values], type=pa.string()), rule)
+
+
+def twofold_note(count: int) -> Note:
+    """What to tell of times that the clock showed twice."""
+    return Note(
+        f"{count} 个当地时间处于时钟调整期，按调整前计算",
+        f"{count} local times fall into a change of clocks; taken as before it",
+    )
 
 
 def utc_series(ms: Ints, valid: Bools) -> pd.Series[Any]:

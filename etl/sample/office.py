@@ -200,9 +200,9 @@ def exceptions(county: County, staff: Staff, day: date) -> dict[str, tuple[str, 
         }
 
     rows = [
-        row("封路", "路段", closed.text, 10.0, 15.0, "燃气管道抢修,全封闭"),
+        row("封路", "路段", closed.text, 10.0, 15.0, "燃气管道抢修，全封闭"),
         row("施工", "道路", works.road, -72.0, 96.0, "雨污分流改造"),
-        row("台风", "全部", "全县", -168.0, -150.0, "台风红色预警,人员撤回", "县防指"),
+        row("台风", "全部", "全县", -168.0, -150.0, "台风红色预警，人员撤回", "县防指"),
         row("请假", "人员", away.person.person_id, 0.0, 24.0, "病假", substitute=stand_in.person.person_id),
         row("请假", "人员", resting.person_id, 13.5, 17.5, "参加培训", "中队长"),
         row("封路", "路段", county.stretches[hourly[2]].text, 8.5, 17.5, "未办审批", None),

@@ -112,7 +112,7 @@ def _first(segments: gpd.GeoDataFrame, head: npt.NDArray[np.int64], column: str)
 
 def _titles(road: npt.NDArray[np.object_], start: npt.NDArray[np.object_], stop: npt.NDArray[np.object_]) -> list[str]:
     return [
-        f"{r or '无名路'}({a or '端点'}至{b or '端点'})" if a or b else r or "无名路"
+        f"{r or '无名路'}（{a or '端点'}至{b or '端点'}）" if a or b else r or "无名路"
         for r, a, b in zip(road, start, stop, strict=True)
     ]
 

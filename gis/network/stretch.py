@@ -30,7 +30,7 @@ PROBLEMS = {
         "a cross street is not in the network or does not meet the road",
     ),
     NOT_CONNECTED: ("起止之间道路不连通", "the road does not lead from one cross street to the other"),
-    AMBIGUOUS: ("有多种可能, 请写明", "more than one stretch fits"),
+    AMBIGUOUS: ("有多种可能，请写明", "more than one stretch fits"),
     "overlap": ("与另一责任路段重叠", "it overlaps another responsible section"),
 }
 

@@ -126,7 +126,7 @@ def _single(edges: gpd.GeoDataFrame, multi: npt.NDArray[np.bool_], *, noded: boo
         raise InputError(
             Fault(
                 "geometry_type",
-                "多部分线各部分不相连, 无法确定起点终点",
+                "多部分线各部分不相连，无法确定起点终点",
                 "a multi-part line whose parts do not join has no single from and to node",
                 "拆分为单部分线并给出各自的 u、v",
                 "split it into single lines with their own u and v",

@@ -73,7 +73,7 @@ def _metric(crs: pyproj.CRS) -> list[Fault]:
             "metric_crs",
             f"{crs.name} 不是以米为单位的投影坐标系",
             f"{crs.name} is not a projected CRS in metres",
-            "在城市文件中写明当地的投影坐标系, 如 EPSG:4550",
+            "在城市文件中写明当地的投影坐标系，如 EPSG:4550",
             "name the projected CRS of the place in the city file, such as EPSG:4550",
         )
     ]
@@ -94,7 +94,7 @@ def _place(table: gpd.GeoDataFrame, file: str) -> list[Fault]:
         return [
             Fault(
                 "crs",
-                f"坐标系应为 EPSG:4326, 实为 {table.crs}",
+                f"坐标系应为 EPSG:4326，实为 {table.crs}",
                 f"the CRS must be EPSG:4326, it is {table.crs}",
                 "先把数据转换到 EPSG:4326",
                 "transform the data to EPSG:4326 first",
@@ -122,7 +122,7 @@ def _rows(bad: npt.ArrayLike, fault: Fault) -> list[Fault]:
         out.append(
             Fault(
                 fault.code,
-                f"{fault.zh}(另有 {more} 行)",
+                f"{fault.zh}（另有 {more} 行）",
                 f"{fault.en} ({more} more rows)",
                 file=fault.file,
                 column=fault.column,
@@ -172,9 +172,9 @@ def _edges(edges: gpd.GeoDataFrame) -> list[Fault]:
             missing.any(axis=1),
             Fault(
                 "node",
-                "起点或终点编号缺失, 而其他行有",
+                "起点或终点编号缺失，而其他行有",
                 "the node is missing here and present in other rows",
-                "补全 u、v, 或全部留空",
+                "补全 u、v，或全部留空",
                 "fill in every u and v, or none",
                 file=file,
                 column="u",

@@ -7,7 +7,7 @@ Every `load…` and `publish` is atomic and idempotent: killed in the middle it 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import pyarrow as pa
+
+
+class Note(NamedTuple):
+    """A repair or a warning of a load, in both languages."""
+
+    zh: str
+    en: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class SourceRecord:
     rows_in: int
     crs: str | None = None
     encoding: str | None = None
-    notes: tuple[str, ...] = ()  # repairs and warnings, Chinese
+    notes: tuple[Note, ...] = ()  # repairs and warnings
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise InputError(Fault("time.naive", f"时间没有时区: {value}", f"time without zone: {value}"))
+            raise InputError(Fault("time.naive", f"时间没有时区：{value}", f"time without zone: {value}"))
         utc = value.astimezone(UTC)
         return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
     return value.isoformat() if isinstance(value, date) else value

@@ -48,7 +48,7 @@ def contract(name: str, kinds: Iterable[str], *, file: str | None = None) -> Tab
                 "table.unknown",
                 f"没有名为“{name}”的数据表",
                 f"no table named {name!r} here",
-                f"可用: {names}",
+                f"可用：{names}",
                 f"use one of: {names}",
                 file,
             )
@@ -92,7 +92,7 @@ class _Checker:
         count = int(bad.sum())
         if count:
             first = int(np.flatnonzero(bad)[0]) + 1
-            self.fault(code, column.name, f"{zh}({count} 行)", f"{en} ({count} rows)", fix=fix, row=first)
+            self.fault(code, column.name, f"{zh}（{count} 行）", f"{en} ({count} rows)", fix=fix, row=first)
         return bool(count)
 
     def names(self) -> None:
@@ -228,7 +228,7 @@ class _Checker:
             self.fault(
                 "geometry.crs",
                 c.name,
-                f"坐标系应为 EPSG:4326,现为{name}",
+                f"坐标系应为 EPSG:4326，现为{name}",
                 f"CRS must be EPSG:4326, is {crs and crs.to_string()}",
                 fix=fix,
             )
@@ -254,7 +254,7 @@ class _Checker:
             value = " | ".join(str(v) for v in keys.iloc[first])
             key = ", ".join(self.table.key)
             self.fault(
-                "key.duplicate", key, f"主键重复: {value} 等 {int(twice.sum())} 行",
+                "key.duplicate", key, f"主键重复：{value} 等 {int(twice.sum())} 行",
                 f"duplicate key: {value} and others, {int(twice.sum())} rows",
                 fix=("每个主键只留一行", "keep one row a key"), row=first + 1,
             )  # fmt: skip

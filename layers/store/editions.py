@@ -129,9 +129,9 @@ class Editions(Loads):
         if clash.any():
             row = int(clash.to_numpy().nonzero()[0][0])
             key = " | ".join(str(data.column(k)[row].as_py()) for k in table.key)
-            zh = f"{table.zh} ({table.name}): 主键 {key} 等 {int(clash.sum())} 行与另一来源内容不同"
+            zh = f"{table.zh}（{table.name}）：主键 {key} 等 {int(clash.sum())} 行与另一来源内容不同"
             en = f"{table.name}: key {key} and others, {int(clash.sum())} rows, differ from another source of the same day"
-            fix = ("删去其一,或以较晚的生效日加载", "drop one, or load with a later valid_from")
+            fix = ("删去其一，或以较晚的生效日加载", "drop one, or load with a later valid_from")
             raise InputError(Fault("key.conflict", zh, en, *fix, path, row + 1, ", ".join(table.key)))
         return data.filter(pa.array(both["content_there"].isna().to_numpy()))
 

@@ -20,7 +20,7 @@ def _ledger(name: str) -> sa.Table:
     if name not in models.LEDGERS:
         names = ", ".join(models.LEDGERS)
         raise InputError(
-            Fault("ledger.unknown", f"没有台账 {name}", f"no ledger {name!r}", f"可用: {names}", f"use one of: {names}")
+            Fault("ledger.unknown", f"没有台账 {name}", f"no ledger {name!r}", f"可用：{names}", f"use one of: {names}")
         )
     return models.LEDGERS[name]
 
@@ -39,7 +39,7 @@ class Ledgers(LiveEvidence):
         self._ready()
         at = row.get("at", None) or self._moment()
         if not isinstance(at, datetime) or at.tzinfo is None:
-            raise InputError(Fault("time.naive", f"时间没有时区: {at}", f"time without zone: {at}", column="at"))
+            raise InputError(Fault("time.naive", f"时间没有时区：{at}", f"time without zone: {at}", column="at"))
         body = {k: v for k, v in row.items() if k != "at"}
         with self._locked(f"ledger:{ledger}"), self._transaction() as conn:
             conn.execute(sa.insert(table).values(at=at, body=body))

@@ -48,14 +48,14 @@ def _conform(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
     """
     if set(tables) != set(TABLES):
         names = ", ".join(sorted(set(tables) ^ set(TABLES)))
-        raise InputError(Fault("live.tables", f"实时依据的表不对: {names}", f"live evidence: wrong tables: {names}"))
+        raise InputError(Fault("live.tables", f"实时依据的表不对：{names}", f"live evidence: wrong tables: {names}"))
     out = {}
     for name, schema in TABLES.items():
         try:
             made = tables[name].select(schema.names).cast(schema)
         except (KeyError, pa.ArrowInvalid) as error:
             raise InputError(
-                Fault("live.columns", f"实时依据 {name} 不符: {error}", f"live evidence {name}: {error}")
+                Fault("live.columns", f"实时依据 {name} 不符：{error}", f"live evidence {name}: {error}")
             ) from error
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:

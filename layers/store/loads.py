@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from gis.errors import Fault, InputError
 from layers import models
-from layers.store.base import Manifest, SourceRecord
+from layers.store.base import Manifest, Note, SourceRecord
 from layers.store.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def check_rows(record: SourceRecord, rows: int, rejected: Rejected) -> None:
         InputError: the sums differ.
     """
     if record.rows_in != rows + rejected.rows:
-        zh = f"读入 {record.rows_in} 行,交来 {rows} 行,隔离 {rejected.rows} 行,对不上"
+        zh = f"读入 {record.rows_in} 行，交来 {rows} 行，隔离 {rejected.rows} 行，对不上"
         en = f"{record.rows_in} rows read, {rows} handed over, {rejected.rows} rejected: the sum is wrong"
         raise InputError(Fault("load.count", zh, en, file=record.path))
 
@@ -170,7 +170,9 @@ class Loads(Catalogue):
 
 def _manifest(row: Mapping[Any, Any]) -> Manifest:
     record = dict(row["record"])
-    record["notes"] = tuple(record["notes"])
+    record["notes"] = tuple(
+        Note(n, n) if isinstance(n, str) else Note(*n) for n in record["notes"]
+    )  # text: an earlier version's
     return Manifest(
         row["manifest_id"], SourceRecord(**record), row["inserted"], row["already_present"], row["quarantined"], row["reasons"],
         row["loaded_at"],

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _DAY = re.compile(r"/day=(\d{4}-\d{2}-\d{2})/")
 _ENDINGS = (".parquet", ".parq", ".pq")
 _EXPORT = (
-    "导出为 device_id(文本)、t_ms、arrived_ms(UTC 毫秒,整数)、lon、lat(WGS 84,浮点)",
+    "导出为 device_id（文本）、t_ms、arrived_ms（UTC 毫秒，整数）、lon、lat（WGS 84，浮点）",
     "export device_id (text), t_ms, arrived_ms (UTC milliseconds, integers), lon, lat (WGS 84, floats)",
 )
 
@@ -105,7 +105,9 @@ class ParquetPositions:
             InputError: always.
         """
         raise InputError(
-            Fault("positions.read_only", f"{self.url} 只读,不能入库", f"{self.url} is only read from", file=record.path)
+            Fault(
+                "positions.read_only", f"{self.url} 只读，不能入库", f"{self.url} is only read from", file=record.path
+            )
         )
 
     # --- files ---
@@ -153,7 +155,7 @@ class ParquetPositions:
             if any(first < low or last >= high for first, last in spans):
                 zh, en = f"文件夹 day={day} 里有别的日期的定位", f"positions of other days lie in the folder day={day}"
                 fix = (
-                    f"按 {self._zone.key} 的日期分文件夹,或不分",
+                    f"按 {self._zone.key} 的日期分文件夹，或不分",
                     f"part folders by day in {self._zone.key}, or not at all",
                 )
                 raise InputError(Fault("positions.day", zh, en, *fix, file=path, column="t_ms"))
@@ -290,7 +292,7 @@ def _type_faults(found: pa.Schema, path: str) -> list[Fault]:
             faults.append(Fault("column.missing", zh, en, *_EXPORT, file=path, column=field.name))
         elif not _fits(field.type, kind := found.field(field.name).type):
             zh, en = (
-                f"定位数据 {field.name} 应为 {field.type},现为 {kind}",
+                f"定位数据 {field.name} 应为 {field.type}，现为 {kind}",
                 f"positions: {field.name} must be {field.type}, is {kind}",
             )
             faults.append(Fault("value.dtype", zh, en, *_EXPORT, file=path, column=field.name))

@@ -58,7 +58,7 @@ def conform_passes(batches: Iterable[pa.Table]) -> list[pa.Table]:
             try:
                 batch = pa.table({f.name: batch.column(f.name).cast(f.type) for f in SCHEMA}, schema=SCHEMA)  # noqa: PLW2901 (the same batch, in its dtypes)
             except pa.ArrowInvalid as error:
-                faults = [Fault("value.dtype", f"巡查记录类型不符: {error}", f"passes: {error}")]
+                faults = [Fault("value.dtype", f"巡查记录类型不符：{error}", f"passes: {error}")]
         if not faults and np.any(batch.column("leave_ms").to_numpy() < batch.column("enter_ms").to_numpy()):
             faults = [Fault("value.range", "巡查记录离开早于进入", "passes: left before entered", column="leave_ms")]
         if faults:

@@ -255,7 +255,7 @@ def check_shard(shard: int, shards: int) -> None:
     """
     if not 0 <= shard < shards:
         raise InputError(
-            Fault("positions.shard", f"没有第 {shard} 个分片(共 {shards} 个)", f"no shard {shard} of {shards}")
+            Fault("positions.shard", f"没有第 {shard} 个分片（共 {shards} 个）", f"no shard {shard} of {shards}")
         )
 
 

@@ -27,7 +27,7 @@ def store_error(code: str, zh: str, en: str, fix_zh: str = "", fix_en: str = "")
 def newer(found: str) -> StoreError:
     """The store was written by a later version."""
     return store_error(
-        "store.newer", f"数据库的版本({found})比本程序新", f"the store has version {found}, which this program does not know",
+        "store.newer", f"数据库的版本（{found}）比本程序新", f"the store has version {found}, which this program does not know",
         "请升级 xuncha", "upgrade xuncha",
     )  # fmt: skip
 
@@ -35,8 +35,8 @@ def newer(found: str) -> StoreError:
 def not_prepared(url: str) -> StoreError:
     """There is no store yet, or an older one."""
     return store_error(
-        "store.not_prepared", f"存储尚未建立或版本较旧: {url}", f"the store is missing or older: {url}",
-        "先运行 xuncha load(它会建立或升级存储)", "run `xuncha load` first, which creates or migrates it",
+        "store.not_prepared", f"存储尚未建立或版本较旧：{url}", f"the store is missing or older: {url}",
+        "先运行 xuncha load（它会建立或升级存储）", "run `xuncha load` first, which creates or migrates it",
     )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def busy(who: str) -> StoreError:
     """Another writer holds the store."""
     return store_error(
         "store.busy",
-        f"另一个进程正在写入({who})",
+        f"另一个进程正在写入（{who}）",
         f"another process is writing ({who})",
         "等它结束后重试",
         "wait for it to end and try again",
@@ -54,8 +54,8 @@ def busy(who: str) -> StoreError:
 def other_zone(stored: str, asked: str) -> StoreError:
     """The store's local days are those of another time zone."""
     return store_error(
-        "store.timezone", f"存储的时区是 {stored},城市文件写的是 {asked}", f"the store's time zone is {stored}, the city file says {asked}",
-        "改回时区,或另建存储", "set the time zone back, or use another store",
+        "store.timezone", f"存储的时区是 {stored}，城市文件写的是 {asked}", f"the store's time zone is {stored}, the city file {asked}",
+        "改回时区，或另建存储", "set the time zone back, or use another store",
     )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ _STATES = {  # SQLSTATE (PostgreSQL manual, appendix A): code, words before the 
     "42501": ("store.permission", "没有权限", "no permission", "请数据库管理员授予建表与写入权限", "ask for GRANT USAGE, CREATE ON SCHEMA"),
     "28P01": ("store.sign_in", "用户名或口令不对", "sign-in refused", "检查地址中的用户与口令", "check user and password in the address"),
     "28000": ("store.sign_in", "用户名或口令不对", "sign-in refused", "检查地址中的用户与口令", "check user and password in the address"),
-    "3D000": ("store.no_database", "数据库不存在", "no such database", "先建库: createdb", "create it first: createdb"),
+    "3D000": ("store.no_database", "数据库不存在", "no such database", "先建库：createdb", "create it first: createdb"),
     "55P03": ("store.busy", "另一个进程正在写入", "another process is writing", "等它结束后重试", "wait for it to end and try again"),
     "40P01": ("store.busy", "与另一个进程互相等待", "deadlock with another process", "重试", "try again"),
     "57014": ("store.busy", "等待超时", "the statement timed out", "重试", "try again"),
@@ -99,10 +99,10 @@ def _postgres(error: psycopg.Error) -> StoreError:
         "store.database",
         "数据库出错",
         "database error",
-        "从备份恢复,或重建存储",
+        "从备份恢复，或重建存储",
         "restore a backup, or build the store anew",
     )
-    return store_error(code, f"{zh}: {text}", f"{en}: {text}", fix_zh, fix_en)
+    return store_error(code, f"{zh}：{text}", f"{en}: {text}", fix_zh, fix_en)
 
 
 def no_postgis() -> StoreError:
@@ -138,7 +138,7 @@ def _file(error: OSError) -> StoreError:
     if isinstance(error, PermissionError):
         return store_error(
             "store.permission",
-            f"没有写入权限: {name}",
+            f"没有写入权限：{name}",
             f"no permission to write: {name}",
             "检查文件夹权限",
             "check the folder's rights",
@@ -146,14 +146,14 @@ def _file(error: OSError) -> StoreError:
     if error.errno == errno.ENOSPC:
         return store_error(
             "store.full",
-            f"磁盘已满: {name}",
+            f"磁盘已满：{name}",
             f"the disk is full: {name}",
             "清理磁盘后重试",
             "free space, then try again",
         )
-    zh, en = f"存储文件出错: {error}", f"store file error: {error}"
+    zh, en = f"存储文件出错：{error}", f"store file error: {error}"
     return store_error(
-        "store.file", zh, en, "检查磁盘与文件夹,必要时从备份恢复", "check disk and folder; restore a backup if need be"
+        "store.file", zh, en, "检查磁盘与文件夹，必要时从备份恢复", "check disk and folder; restore a backup if need be"
     )
 
 
@@ -188,9 +188,9 @@ def _any(error: BaseException | None) -> StoreError:
         return busy("SQLite")
     return store_error(
         "store.database",
-        f"数据库出错: {text}",
+        f"数据库出错：{text}",
         f"database error: {text}",
-        "从备份恢复,或重建存储",
+        "从备份恢复，或重建存储",
         "restore a backup, or build the store anew",
     )
 
@@ -203,21 +203,21 @@ def translated_positions(place: str) -> Iterator[None]:
     except XunchaError:
         raise
     except ImportError as error:  # fsspec names the package that is missing
-        zh, en = f"读取 {place} 缺少驱动: {error}", f"no driver for {place}: {error}"
+        zh, en = f"读取 {place} 缺少驱动：{error}", f"no driver for {place}: {error}"
         fix = (
-            "安装所缺的包(s3:// 用 s3fs,gs:// 用 gcsfs,abfs:// 用 adlfs)",
+            "安装所缺的包（s3:// 用 s3fs，gs:// 用 gcsfs，abfs:// 用 adlfs）",
             "install the package (s3fs for s3://, gcsfs for gs://, adlfs for abfs://)",
         )
         raise StoreError(Fault("positions.driver", zh, en, *fix)) from error
     except pa.ArrowInvalid as error:
-        zh, en = f"不是完整的 Parquet 文件: {error}", f"not a whole Parquet file: {error}"
+        zh, en = f"不是完整的 Parquet 文件：{error}", f"not a whole Parquet file: {error}"
         raise InputError(
             Fault("file.format", zh, en, "重新导出或删除该文件", "export the file again, or remove it", file=place)
         ) from error
     except Exception as error:  # each driver of fsspec has errors of its own
-        zh, en = f"读不到 {place}: {error}", f"cannot read {place}: {error}"
+        zh, en = f"读不到 {place}：{error}", f"cannot read {place}: {error}"
         fix = (
-            "检查地址、网络与凭据(由 fsspec 自己的设置给出,每个工作进程都要有)",
+            "检查地址、网络与凭据（由 fsspec 自己的设置给出，每个工作进程都要有）",
             "check address, network and credentials (by fsspec's own configuration, on every worker)",
         )
         raise StoreError(Fault("positions.unreachable", zh, en, *fix)) from error

@@ -11,14 +11,14 @@ from small_run import RUN
 
 from dashboards import desk_data as data
 from layers.standard_files import load_standard
-from layers.store.base import Edition, Manifest, Run, SourceRecord
+from layers.store.base import Edition, Manifest, Note, Run, SourceRecord
 
 STANDARD = load_standard("xiangshan-2019")
 NOW = datetime(2026, 3, 18, 1, tzinfo=UTC)
 
 
 def manifest(source, rows_in, inserted, present, reasons):
-    record = SourceRecord(source, "cases", f"{source}.csv", "a" * 64, rows_in, notes=("修复 1 处",))
+    record = SourceRecord(source, "cases", f"{source}.csv", "a" * 64, rows_in, notes=(Note("修复 1 处", "1 repaired"),))
     return Manifest(source, record, inserted, present, sum(reasons.values()), reasons, NOW, "e1")
 
 

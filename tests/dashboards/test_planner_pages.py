@@ -109,7 +109,7 @@ def test_from_the_map_to_the_clause(visitor):
         if "丹河路" in detail and "Blockquote" in detail:
             break
     v.page.wait_for_selector("#planner-detail section:has-text('丹河路'):has(blockquote)")
-    assert "三(" in v.page.locator("#planner-detail blockquote").first.inner_text()
+    assert "三（" in v.page.locator("#planner-detail blockquote").first.inner_text()
     assert "/explain?" in v.page.locator("#planner-detail a.button").get_attribute("href")
     v.page.locator("#planner-detail a.button").click()  # figures → windows → passes → fixes
     v.page.wait_for_selector("h1:has-text('丹河路全段')")

@@ -117,7 +117,7 @@ def test_formats_agree(tmp_path, name, write, encoding):
     assert positions[["lon", "lat"]].to_numpy().tolist() == [[121.87, 29.47], [121.88, 29.48]]
     assert quarantine.empty
     assert record.encoding == encoding
-    assert any("到达时间" in n for n in record.notes)
+    assert any("到达时间" in n.zh for n in record.notes)
 
 
 def test_gpx_and_query(tmp_path):
@@ -238,7 +238,7 @@ def test_datum_and_plane_coordinates(tmp_path):
     (tmp_path / "p.csv").write_text(f"device_id,time,lon,lat\nD1,2026-03-18T08:00:00Z,{lon!r},{lat!r}\n")
     positions, _, record = read(tmp_path, datum="gcj02")
     assert positions[["lon", "lat"]].to_numpy()[0] == pytest.approx([121.87, 29.47], abs=1e-7)
-    assert any("GCJ02" in n for n in record.notes)
+    assert any("GCJ02" in n.zh for n in record.notes)
     # EPSG:4550: central meridian 123° E; there the easting is 500 km and the northing the arc from the equator
     (tmp_path / "p.csv").write_text(
         "device_id,time,x,y\nD1,2026-03-18T08:00:00Z,500000,3262000\nD1,2026-03-18T08:00:00Z,1e300,3262000\n"
@@ -266,7 +266,7 @@ def test_several_files_and_future_clock(tmp_path):
     (tmp_path / "c.csv").write_text("device_id,time,lon,lat\nD1,2026-03-18T08:00:00Z,121.87,29.47\n")
     positions, quarantine, record = read(tmp_path, "c.csv", now=datetime(2020, 1, 1, tzinfo=UTC))
     assert len(positions) == 1  # most rows lie in the future: the clock of the machine is doubted
-    assert any("时钟" in n for n in record.notes)
+    assert any("时钟" in n.zh for n in record.notes)
 
 
 def test_quoted_line_breaks_keep_line_numbers(tmp_path):

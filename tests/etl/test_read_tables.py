@@ -281,7 +281,7 @@ def test_cases(tmp_path):
         ["squad", "closed"],
         ["opinion", "open"],
     ]
-    assert any("40 件" in n and "默认坐标" in n for n in found.record.notes)
+    assert any("40 件" in n.zh and "默认坐标" in n.zh for n in found.record.notes)
 
 
 def test_default_points_need_share_and_lead():

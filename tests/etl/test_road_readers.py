@@ -53,14 +53,17 @@ def test_words_become_values(tmp_path):
     assert frame["tunnel"].tolist() == [False] * 3
     assert frame["level"].tolist() == [2, 0, 0]
     assert frame["name"].tolist() == ["丹河路", None, None]
-    assert got.record.notes == ("1 条边长度为零,保留,由路网步骤收缩", "1 条边没有道路等级,不适用任何规则")
+    assert tuple(n.zh for n in got.record.notes) == (
+        "1 条边长度为零，保留，由路网步骤收缩",
+        "1 条边没有道路等级，不适用任何规则",
+    )
 
 
 def test_classes_must_be_mapped_or_the_rest_named(tmp_path):
     roads(source_class=["主干道", "快速路", "快速路"]).to_parquet(tmp_path / "r.parquet")
     with pytest.raises(InputError) as caught:
         read(tmp_path, "r.parquet", classes=CLASSES)
-    assert "快速路(2)" in caught.value.faults[0].zh
+    assert "快速路×2" in caught.value.faults[0].zh
     got = read(tmp_path, "r.parquet", classes={**CLASSES, "*": "none"})
     assert got.frame["policy_class"].tolist() == ["main", "none", "none"]
 
@@ -119,7 +122,7 @@ def test_osm_ways_are_cut_where_they_share_a_node(tmp_path):
     assert [r["oneway"] for r in rows.values()] == [0, 0, -1, 1, 0]  # a motorway is one-way unless it says no
     assert (rows["12-0"]["bridge"], rows["12-0"]["level"], rows["12-0"]["policy_class"]) == (True, 1, "none")
     assert rows["10-0"]["name"] == "丹河路"
-    assert any("缺少 1 个节点" in n for n in got.record.notes)
+    assert any("缺少 1 个节点" in n.zh for n in got.record.notes)
     (tmp_path / "cut.osm").write_text(OSM[:700], encoding="utf-8")
     with pytest.raises(InputError) as caught:
         read(tmp_path, "cut.osm", classes=classes)
@@ -171,7 +174,7 @@ def test_beijing_edges(data_root, tmp_path):
         tmp_path, str(data_root / "beijing" / "roads.gpkg"), classes={"primary": "main", "*": "none"}, columns=columns
     )
     assert (len(got.frame), len(got.quarantine)) == (70310, 0)
-    assert got.record.notes[0].startswith("1575 条边长度为零")
+    assert got.record.notes[0].zh.startswith("1575 条边长度为零")
     assert int((got.frame["policy_class"] == "main").sum()) == 1391
 
 

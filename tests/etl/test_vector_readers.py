@@ -84,7 +84,7 @@ def test_shapefile_text_in_every_encoding(tmp_path, encoding, cpg):
         (tmp_path / "g.cpg").write_text(cpg, encoding="ascii")
     got = read(tmp_path, "work_grids", "g.shp")
     assert got.frame["name"].tolist() == ["东谷", "西谷", "丹河"]
-    told = any("与内容不符" in n for n in got.record.notes)
+    told = any("与内容不符" in n.zh for n in got.record.notes)
     assert told == ((encoding, cpg) in {("GBK", "UTF-8"), ("UTF-8", "GBK")})
 
 
@@ -134,7 +134,7 @@ def test_offset_datum_is_undone_only_where_declared(tmp_path):
     as_is, undone = (read(tmp_path, "work_grids", "g.parquet", datum=d) for d in ("wgs84", "gcj02"))
     assert np.allclose(as_is.frame.total_bounds, table.total_bounds, atol=0)
     assert np.allclose(undone.frame.total_bounds, grids().total_bounds, atol=1e-9)  # 0.1 mm
-    assert any("GCJ-02" in n for n in undone.record.notes) or any("GCJ02" in n for n in undone.record.notes)
+    assert any("GCJ-02" in n.zh for n in undone.record.notes) or any("GCJ02" in n.zh for n in undone.record.notes)
 
 
 def test_local_grid_by_control_points(tmp_path):
@@ -159,7 +159,7 @@ def test_local_grid_by_control_points(tmp_path):
     for fit in ("helmert", "affine"):
         got = read(tmp_path, "work_grids", "g.shp", crs="local", control_points=points, control_fit=fit)
         assert np.allclose(got.frame.total_bounds, grids().total_bounds, atol=1e-7)
-        assert any("残差 0.000" in n for n in got.record.notes)
+        assert any("残差 0.000" in n.zh for n in got.record.notes)
     bent = [*points[:3], (points[3][0] + 3.0, *points[3][1:])]
     assert fit_local_grid(bent).residual_m.max() > 0.5  # a wrong point shows
     with pytest.raises(ValueError, match="do not decide"):
@@ -226,7 +226,7 @@ def test_rows_set_aside_and_repairs(tmp_path):
         (6, "geometry_missing"),
     ]
     assert got.record.rows_in == len(got.frame) + len(got.quarantine)
-    assert any(n.startswith("已修复 1 个无效多边形") and n.endswith("b") for n in got.record.notes)
+    assert any(n.zh.startswith("已修复 1 个无效多边形") and n.zh.endswith("b") for n in got.record.notes)
 
 
 def test_unit_grid_codes_have_fifteen_digits(tmp_path):
@@ -241,8 +241,8 @@ def test_choices_are_translated_or_told(tmp_path):
     grids().assign(level=["中心城区", "城郊结合部", "城郊结合部"]).to_parquet(tmp_path / "g.parquet")
     with pytest.raises(InputError) as caught:
         read(tmp_path, "work_grids", "g.parquet")
-    assert "中心城区(1)" in caught.value.faults[0].zh
-    assert "城郊结合部(2)" in caught.value.faults[0].zh
+    assert "中心城区×1" in caught.value.faults[0].zh
+    assert "城郊结合部×2" in caught.value.faults[0].zh
     got = read(
         tmp_path, "work_grids", "g.parquet", translate={"level": {"中心城区": "central", "城郊结合部": "fringe"}}
     )
@@ -381,4 +381,4 @@ def test_xiangshan_towns(data_root, tmp_path):
     area = sum(abs(geod.geometry_area_perimeter(g)[0]) for g in frame.geometry) / 1e6
     assert area == pytest.approx(1504.29, abs=0.01)
     assert frame.to_crs(32651).area.sum() / 1e6 == pytest.approx(1503.55, abs=0.01)
-    assert [n[:3] for n in got.record.notes] == ["已修复"]
+    assert [n.zh[:3] for n in got.record.notes] == ["已修复"]

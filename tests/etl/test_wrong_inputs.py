@@ -31,7 +31,7 @@ ESSENTIALS = {
     "gcj02": [("datum.undeclared", "fixes.csv", None, None, ["GCJ-02", "49", "米", "未作改动", 'datum = "gcj02"'])],
     "encoding": [("source.encoding", "grids.shp", 1, "name", ["UTF-8", "GB18030", "东谷", 'encoding = "GB18030"'])],
     "column": [
-        ("source.column", "grids.geojson", None, "网格编码", ["work_grids.grid_id", "是否为 网格编号?", "columns"])
+        ("source.column", "grids.geojson", None, "网格编码", ["work_grids.grid_id", "是否为 网格编号？", "columns"])
     ],
     "naive_time": [("positions.naive_time", "fixes.csv", None, "time", ["没有时区", 'time_zone = "Asia/Shanghai"'])],
     "swapped": [
@@ -49,10 +49,10 @@ ESSENTIALS = {
             "roads.geojson",
             None,
             "source_class",
-            ["快速路(3)", "city.toml [roads.classes]", '"*" = "none"'],
+            ["快速路×3", "city.toml [roads.classes]", '"*" = "none"'],
         )
     ],
-    "duplicate": [("key_duplicate", "grids.geojson", 4, "grid_id", ["A1", "第1行"])],
+    "duplicate": [("key_duplicate", "grids.geojson", 4, "grid_id", ["A1", "第 1 行"])],
 }
 
 
@@ -79,7 +79,7 @@ def test_a_wrong_source_stores_nothing(name, tmp_path):
         manifests = load_city(city, store)
         assert all(m.record.rows_in == m.inserted + m.already_present + m.quarantined for m in manifests)
         if name == "gcj02":
-            assert manifests[-1].record.notes[-1].startswith("警告:坐标很可能是未声明的 GCJ-02")
+            assert manifests[-1].record.notes[-1].zh.startswith("警告：坐标很可能是未声明的 GCJ-02")
         else:
             assert (manifests[0].inserted, dict(manifests[0].reasons)) == (3, {"key_duplicate": 1})
     else:

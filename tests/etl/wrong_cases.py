@@ -168,7 +168,7 @@ def duplicated_code(folder: Path) -> None:
 
 CASES = {
     "wrong_crs": ("坐标系声明错误", "Wrong CRS", wrong_crs),
-    "gcj02": ("GCJ-02 未声明(警告,照原样入库)", "GCJ-02 undeclared (a warning; loaded as it is)", gcj02_undeclared),
+    "gcj02": ("GCJ-02 未声明（警告，照原样入库）", "GCJ-02 undeclared (a warning; loaded as it is)", gcj02_undeclared),
     "encoding": ("GBK 当作 UTF-8", "GBK read as UTF-8", gbk_as_utf8),
     "column": ("缺列", "Missing column", missing_column),
     "naive_time": ("时间没有时区", "Times without a zone", naive_time),
@@ -177,7 +177,7 @@ CASES = {
     "truncated": ("文件不完整", "Truncated file", truncated),
     "road_class": ("未知道路等级", "Unknown road class", unknown_class),
     "duplicate": (
-        "网格编号重复(该行隔离,其余入库)",
+        "网格编号重复（该行隔离，其余入库）",
         "Duplicated grid code (the row is set aside, the others are loaded)",
         duplicated_code,
     ),
@@ -194,11 +194,11 @@ class Told:
 
     def lines(self, lang: str) -> list[str]:
         out = [f"[{f.code}] {f.render(lang)}" for f in (*self.faults, *self.warnings)]
-        return out + [f"[{r['code']}] {r['file']} {_row(r, lang)}: {r[lang]}" for r in self.aside]
+        return out + [f"[{r['code']}] {r['file']} {_row(r, lang)}{r[lang]}" for r in self.aside]
 
 
 def _row(row: dict[str, object], lang: str) -> str:
-    return f"第{row['row']}行 列 {row['column']}" if lang == "zh" else f"row {row['row']} column {row['column']}"
+    return f"第 {row['row']} 行 列 {row['column']}：" if lang == "zh" else f"row {row['row']} column {row['column']}: "
 
 
 def tell(folder: Path) -> Told:
@@ -215,7 +215,7 @@ def markdown(folder: Path) -> str:
     out = [
         "# 十种错误输入与用户看到的话 | Ten wrong inputs and what the user is told",
         "",
-        "每条说明:文件、行、列、哪里错、怎么办。除注明外,出错的城市一行也不入库,全部来源的错误一次列出。",
+        "每条说明：文件、行、列、哪里错、怎么办。除注明外，出错的城市一行也不入库，全部来源的错误一次列出。",
         "",
         "Each message says the file, the row, the column, what is wrong and what to do. Unless noted, nothing of such a city is stored, and the",
         "faults of all its sources are listed at once. This page is made by `tests/etl/test_wrong_inputs.py` from small files; a test keeps it true.",

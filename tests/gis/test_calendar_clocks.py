@@ -144,12 +144,12 @@ def test_platform_limits_and_two_working_days_of_supervision() -> None:
     due = utc("2026-03-16 10:00")
     assert found["p1", "platform.close"][:2] == (due, "overdue")
     # overdue on Monday; two working days: Tuesday and Wednesday.
-    assert found["p1", "platform.close"][2] == "supervise.platform: 督办中,至 2026-03-18"
+    assert found["p1", "platform.close"][2] == "supervise.platform：督办中，至 2026-03-18"
     assert found["p2", "platform.close"][1] == "suspended"
     assert found["p3", "platform.close"][:2] == (utc("2026-03-20 10:00"), "running")
-    assert found["p4", "platform.close"][1:] == ("late", "supervise.platform: 超期结案(督办期内)")
+    assert found["p4", "platform.close"][1:] == ("late", "supervise.platform：超期结案（督办期内）")
     later = clocks(rows[:1], "2026-03-19 09:00")
-    assert later["p1", "platform.close"][2] == "supervise.platform: 督办逾期(2026-03-18),纳入考核"
+    assert later["p1", "platform.close"][2] == "supervise.platform：督办逾期（2026-03-18），纳入考核"
 
 
 def test_working_days_skip_a_holiday() -> None:
@@ -187,7 +187,8 @@ def test_every_sentence_is_the_policy_s(data_root) -> None:
     policy = data_root.parent / "policy" / "xiangshan-2019.zh.md"
     if not policy.exists():
         pytest.skip("the policy's text is not at hand")
-    text = policy.read_text(encoding="utf-8")
+    wide = str.maketrans(",;:()", "，；：（）")  # the copy at hand is written with half-width marks
+    text = policy.read_text(encoding="utf-8").translate(wide)
     parts = (
         *STANDARD.rules.values(),
         *STANDARD.clocks.values(),

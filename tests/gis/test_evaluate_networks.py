@@ -65,6 +65,6 @@ def test_a_part_is_evaluated_and_told(ground):
     # a branch has one window a day
     assert sorted(found.windows["section_id"]) == ["S3", "S4"]
     page = network_section(found, part, place="小城", seconds=1.0, command="xuncha evaluate small.toml")
-    assert "最靠中心的 2.0 km,全网共 6.0 km" in page
+    assert "最靠中心的 2.0 km，全网共 6.0 km" in page
     assert "2 sections with a rule" in page
     assert "| ebike | 10 | 3 |" in page

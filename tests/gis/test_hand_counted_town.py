@@ -192,7 +192,7 @@ def test_causes_and_sentences(town: dict[str, pd.DataFrame]) -> None:
     causes = outcomes(town, "A", "cause")
     assert [causes[i] for i in (2, 4, 5, 6)] == ["too_fast", "partial", "silent", "not_passed"]
     sentences = outcomes(town, "A", "missing")
-    assert sentences[4] == "已巡 800 米(占 80%),还缺 100 米(要求 90%)"
+    assert sentences[4] == "已巡 800 米（占 80%），还缺 100 米（要求 90%）"
     assert "失联 50 分钟" in sentences[5]
     assert outcomes(town, "A", "silent_s")[5] == 3000
 

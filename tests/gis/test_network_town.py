@@ -99,10 +99,10 @@ def test_crossing_cuts_both_roads():
     assert n.segments["road_id"].nunique() == 2
     assert metres(n.sections["length_mm"]) == [200] * 4
     assert sorted(n.sections["name"]) == [
-        "丹河路(建设路至端点)",
-        "丹河路(端点至建设路)",
-        "建设路(丹河路至端点)",
-        "建设路(端点至丹河路)",
+        "丹河路（建设路至端点）",
+        "丹河路（端点至建设路）",
+        "建设路（丹河路至端点）",
+        "建设路（端点至丹河路）",
     ]
     assert set(n.segments.loc[n.segments["road_name"] == "建设路", "rule_id"]) == {"road.main"}
 
@@ -353,7 +353,7 @@ def test_declared_section_goes_on_past_side_streets():
     n = build(town(*rows), responsibilities=words)
     mine = n.sections[n.sections["declared"]]
     assert metres(mine["length_mm"]) == [400]
-    assert mine["name"].iloc[0] == "象山港路(横1路至横3路)"
+    assert mine["name"].iloc[0] == "象山港路（横1路至横3路）"
     assert (
         metres(n.sections.loc[(n.sections["road_name"] == "象山港路") & ~n.sections["declared"], "length_mm"])
         == [200] * 2

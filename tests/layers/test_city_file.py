@@ -125,7 +125,7 @@ def test_every_fault_at_once_with_its_line(tmp_path, monkeypatch):
     }
     text = caught.value.render("zh")
     assert "secret" not in text
-    assert "可用:grid_id" in text
+    assert "可用：grid_id" in text
     assert all(f.file == "city.toml" and f.zh and f.en for f in caught.value.faults)
 
 

@@ -8,10 +8,12 @@ import geopandas as gpd
 import pandas as pd
 import pytest
 import shapely
+import sqlalchemy as sa
 import store_samples as samples
 from geopandas.testing import assert_geodataframe_equal
 
 from gis.errors import InputError, StoreError
+from layers import models
 from layers.contracts import TABLES
 from layers.store import open_store
 from layers.store.base import SourceRecord
@@ -54,6 +56,16 @@ def test_every_table_comes_back_as_it_was(store):
         edition = store.put_derived(name, frame, edition_id="net-1", valid_from=JAN)
         assert (edition.edition_id, edition.rows, edition.table) == ("net-1", 12, name)
         same(store.read(name, "net-1"), frame)
+
+
+def test_notes_of_a_load_come_back_in_both_languages_and_those_of_earlier_versions_as_they_are(store):
+    load(store, "ab", source="old")
+    with store.engine.begin() as conn:
+        record = conn.execute(sa.select(models.manifests.c.record)).scalar_one()
+        conn.execute(sa.update(models.manifests).values(record={**record, "notes": ["修复 1 处"]}))
+    made = store.load(samples.grids("cd"), samples.record("work_grids", 2), samples.NO_QUARANTINE, valid_from=MAR)
+    assert [m.record.notes for m in store.manifests()] == [made.record.notes, (("修复 1 处", "修复 1 处"),)]
+    assert made.record.notes[0].en == "2 geometries repaired"
 
 
 def test_every_result_table_comes_back_with_its_day(store):
