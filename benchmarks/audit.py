@@ -1,14 +1,15 @@
 """The whole audit beside its peers: the same positions of one day, each in a process of its own, pinned to one core, at three sizes.
 
-    python benchmarks/audit.py [--sizes 100000,300000,1000000] [--only xuncha,sjoin,…]
+    python benchmarks/audit.py [--sizes 100000,300000,1000000] [--only xuncha,sjoin,…] [--every-way]
 
-Network: the drivable streets of central Beijing where XUNCHA_DATA is set, else the sample county. Positions: random patrols in vehicles
-at 5 m/s, a fix every 10 s, noise of 5.7 m on each axis; every device counts. The peers answer one question, "which share of each edge was
-passed in each hour" (`audit_peers.py`), by the distance that suits them best; xuncha answers it from the passes that its audit has
-stored, and its seconds are those of the whole audit: stored positions to stored outcomes of every rule. Precision and recall are distinct
-metres of (edge, hour) against the simulator's truth. Compilation, the derivation of the network, indexes of edges and loading are done
-before the clock starts. fastmm: matching alone, without reading the edges out of its results. `cpu` is processor time, the server's
-included, so that other work on the machine counts less; ratios are of that; `s` is wall time.
+Network: the drivable streets of central Beijing where XUNCHA_DATA is set (with `--every-way` ways of every class, footways beside their
+streets included), else the sample county. Positions: random patrols in vehicles at 5 m/s, a fix every 10 s, noise of 5.7 m on each axis;
+every device counts. The peers answer one question, "which share of each edge was passed in each hour" (`audit_peers.py`), by the distance
+that suits them best; xuncha answers it from the passes that its audit has stored, and its seconds are those of the whole audit: stored
+positions to stored outcomes of every rule. Precision and recall are distinct metres of (edge, hour) against the simulator's truth.
+Compilation, the derivation of the network, indexes of edges and loading are done before the clock starts. fastmm: matching alone, without
+reading the edges out of its results. `cpu` is processor time, the server's included, so that other work on the machine counts less;
+ratios are of that; `s` is wall time.
 """
 
 from __future__ import annotations
@@ -215,6 +216,7 @@ def main() -> None:
     parser.add_argument(
         "--only", default=",".join(("xuncha", *(n for n in NAMES if n != "xuncha"))), help="which, in this order"
     )
+    parser.add_argument("--every-way", action="store_true", help="patrol and match on footways too")
     parser.add_argument("--core", type=int, default=0, help="core to pin to")
     for hidden, kind in (("--child", str), ("--case", Path), ("--base", Path), ("--url", str), ("--pid", int)):
         parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
@@ -227,7 +229,7 @@ def main() -> None:
         running = held.enter_context(server()) if ON_SERVER & set(wanted) else None
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="xuncha-bench-")))
         base = folder / "base"
-        city_file(base)
+        city_file(base, every_way=given.every_way)
         city, store = opened(base, None)
         graph = prepared(city, store)
         store.close()

@@ -53,17 +53,19 @@ ARRAYS = ("seg_u", "seg_v", "seg_oneway", "seg_length_mm", "vert_ptr", "vert_x",
 LEFT_OUT = {"positions", "checkins", "cases", "scenes"}
 
 
-def city_file(folder: Path) -> Path:
+def city_file(folder: Path, *, every_way: bool = False) -> Path:
     """Roads only, every device counted: the drivable streets of central Beijing where XUNCHA_DATA is set, else the sample county.
 
-    The patrols drive: on a network with footways they would be sent over those too, and a footway beside its street cannot be told from it.
+    The patrols drive. With `every_way` the network has ways of every class, and they are sent over footways too: a footway beside its
+    street cannot be told from it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if (root := data_root()) is None:
         return write_sample_county(folder)
     os.environ["XUNCHA_DATA"] = str(root)
     roads = pyogrio.read_dataframe(root / "beijing" / "roads.gpkg")
-    pyogrio.write_dataframe(roads[roads["highway"].isin(DRIVABLE)], folder / "roads.gpkg")
+    kept = roads if every_way else roads[roads["highway"].isin(DRIVABLE)]
+    pyogrio.write_dataframe(kept, folder / "roads.gpkg")
     text = (ROOT / "examples" / "beijing" / "city.toml").read_text(encoding="utf-8")
     text = text.replace("${XUNCHA_DATA}/beijing/roads.gpkg", "roads.gpkg")
     head, _, tail = text.partition("# 由 xuncha grid")

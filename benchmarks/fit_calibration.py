@@ -1,4 +1,4 @@
-"""Fit the calibration anew: python benchmarks/fit_calibration.py simulated-2027.1 > gis/calibration_tables.py (about twenty minutes).
+"""Fit the calibration anew: python benchmarks/fit_calibration.py simulated-2027.1 > gis/calibration_tables.py (about five minutes).
 
 Days of the fit and of the report (docs/accuracy.md) are never the same: see the seeds in etl/evaluate.py.
 """

@@ -209,25 +209,41 @@ def calibrate(windows: pd.DataFrame, quality: Quality, crew: Crew, table: Calibr
     out = windows.copy()
     x = features(windows, quality, crew)
     call = windows["outcome"].to_numpy(dtype=object)
-    p = windows["probability"].to_numpy(dtype=float).copy()
-    for name, model in table.models.items():
-        mine = call == name
-        p[mine] = np.round(model.probability(x[mine]), _DIGITS)
+    p = probabilities(call, x, table, raw=windows["probability"].to_numpy(dtype=float))
     out["probability"] = p
     nobody = (windows["cause"] == "no_rostered").to_numpy(dtype=bool)  # no data would have helped: charged to the unit
-    sure = x[:, FEATURES.index("doubt")]
-    doubted = ((call == "missed") & (p > table.doubt_missed.at(sure)) & ~nobody) | (
-        (call == "covered") & (p < table.doubt_covered.at(sure))
-    )
-    same = doubted & (windows["outcome_responsible"].to_numpy(dtype=object) == call)
-    out.loc[doubted, "outcome"] = "unknown"
+    given_up = (call == "missed") & doubted("missed", p, x, table.doubt_missed) & ~nobody
+    given_up |= (call == "covered") & doubted("covered", p, x, table.doubt_covered)
+    same = given_up & (windows["outcome_responsible"].to_numpy(dtype=object) == call)
+    out.loc[given_up, "outcome"] = "unknown"
     out.loc[same, "outcome_responsible"] = "unknown"
-    out.loc[doubted, "cause"] = "unsupported"
+    out.loc[given_up, "cause"] = "unsupported"
     percent = np.char.mod("%.0f", p * 100)
     before, after = SENTENCES["unsupported"].zh.split("{}")
     words = np.char.add(np.char.add(before, percent), after)
-    out.loc[doubted, "missing"] = pd.Series(words, index=out.index, dtype="object")[doubted]
+    out.loc[given_up, "missing"] = pd.Series(words, index=out.index, dtype="object")[given_up]
     return out
+
+
+def probabilities(
+    call: npt.NDArray[np.object_],
+    x: npt.NDArray[np.float64],
+    table: CalibrationTable,
+    *,
+    raw: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Probability that a window was truly covered, from its call and features; `raw` where no model speaks of the call (excused)."""
+    p = raw.copy()
+    for name, model in table.models.items():
+        mine = call == name
+        p[mine] = np.round(model.probability(x[mine]), _DIGITS)
+    return p
+
+
+def doubted(call: str, p: npt.NDArray[np.float64], x: npt.NDArray[np.float64], limit: Doubt) -> npt.NDArray[np.bool_]:
+    """Which windows with probability p would not be called `call` (covered, missed) under a limit; `x`: their features."""
+    at = limit.at(x[:, FEATURES.index("doubt")])
+    return p > at if call == "missed" else p < at
 
 
 # --- fit ---
