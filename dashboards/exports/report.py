@@ -82,6 +82,12 @@ class Report:
         first, last = self.summaries[0]["day"], self.summaries[-1]["day"]
         return str(first) if first == last else self.t(f"{first} 至 {last}", f"{first} to {last}")
 
+    @property
+    def weighted(self) -> str:
+        """By what rates are weighted."""
+        by_km = self.standard.measure.weight.value == "km"
+        return self.t(f"按{'公里' if by_km else '次数'}加权", f"weighted by {'kilometres' if by_km else 'counts'}")
+
 
 def write_report(
     views: Mapping[str, View],
@@ -209,9 +215,9 @@ def _sentences(report: Report) -> list[str]:
         out.append(
             t(
                 f"应巡 {row['windows']:,} 次（{row['km_windows']:,.1f} 公里·次），已巡 {row['covered']:,}，漏巡 {row['missed']:,}，未知 "
-                f"{row['unknown']:,}，免巡 {row['excused']:,}；达标率 {bounds(row)}。",
+                f"{row['unknown']:,}，免巡 {row['excused']:,}；达标率 {bounds(row)}（{report.weighted}）。",
                 f"{row['windows']:,} windows were due ({row['km_windows']:,.1f} km-windows): {row['covered']:,} covered, "
-                f"{row['missed']:,} missed, {row['unknown']:,} unknown, {row['excused']:,} excused; rate {bounds(row)}.",
+                f"{row['missed']:,} missed, {row['unknown']:,} unknown, {row['excused']:,} excused; rate {bounds(row)} ({report.weighted}).",
             )
         )
         if len(own):

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 def _settings(report: Report) -> list[tuple[str, str]]:
     """The figures of the method, read from the standard."""
     measure, t = report.standard.measure, report.t
-    weight = t("公里", "kilometres") if measure.weight.value == "km" else t("次数", "counts")
     return [
         (
             t("定位与匹配", "Positions and matching"),
@@ -47,8 +46,8 @@ def _settings(report: Report) -> list[tuple[str, str]]:
         (
             t("达标率", "Rate"),
             t(
-                f"按{weight}加权。下限 = 已巡 ÷ （应巡 − 免巡）；上限 =（已巡 + 未知） ÷ （应巡 − 免巡）。排名用下限。",
-                f"Weighted by {weight}. Lower = covered / (windows - excused); upper = (covered + unknown) / (windows - excused). Ranks use "
+                f"{report.weighted}。下限 = 已巡 ÷ （应巡 − 免巡）；上限 =（已巡 + 未知） ÷ （应巡 − 免巡）。排名用下限。",
+                f"{report.weighted.capitalize()}. Lower = covered / (windows - excused); upper = (covered + unknown) / (windows - excused). Ranks use "
                 "the lower bound.",
             ),
         ),

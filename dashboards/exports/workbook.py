@@ -27,6 +27,12 @@ SHEETS = (
 MOST_ROWS = 100_000  # a sheet beyond this is cut, and says so
 SHARES = ("达标率", "占比", "比例", "进度", "匹配率", "Rate", "Share", "share", "rate")
 WIDEST = 46
+# Counts of a rule on the cover, with the kilometres that its rates are weighted by.
+_COUNTS = (
+    ("对象数", "Subjects", "subjects"), ("应巡次数", "Windows", "windows"), ("已巡", "Covered", "covered"), ("漏巡", "Missed", "missed"),
+    ("未知", "Unknown", "unknown"), ("免巡", "Excused", "excused"), ("应巡公里·次", "Km-windows", "km_windows"),
+    ("已巡公里·次", "Km covered", "km_covered"), ("未知公里·次", "Km unknown", "km_unknown"), ("免巡公里·次", "Km excused", "km_excused"),
+)  # fmt: skip
 
 
 # Long tables of which a person prints only what calls for something; all rows are in the CSV.
@@ -159,7 +165,7 @@ def _cover(
     sheet = book.add_worksheet("封面" if zh else "Cover")
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 44, formats["text"])
-    sheet.set_column(1, 8, 15, formats["text"])
+    sheet.set_column(1, 2 + len(_COUNTS), 15, formats["text"])
     sheet.write_string(0, 0, f"{summary['city']} {'巡查覆盖核查' if zh else 'patrol coverage audit'}", formats["title"])
     standard = summary["standard"]
     facts = [
@@ -173,18 +179,18 @@ def _cover(
         sheet.write_string(row, 1, str(value), formats["text"])
     row = 7
     titles = (
-        ("规则", "对象数", "应巡次数", "已巡", "漏巡", "未知", "免巡", "达标率下限", "达标率上限")
+        ("规则", *(zh for zh, _, _ in _COUNTS), "达标率下限", "达标率上限")
         if zh
-        else ("Rule", "Subjects", "Windows", "Covered", "Missed", "Unknown", "Excused", "Rate, low", "Rate, high")
+        else ("Rule", *(en for _, en, _ in _COUNTS), "Rate, low", "Rate, high")
     )
     for column, title in enumerate(titles):
         sheet.write_string(row, column, title, formats["head"])
     for rule in summary["rules"]:
         row += 1
         sheet.write_string(row, 0, str(rule["name"] or rule["rule_id"]), formats["text"])
-        for column, key in enumerate(("subjects", "windows", "covered", "missed", "unknown", "excused"), start=1):
-            sheet.write_number(row, column, rule[key], formats["int"])
-        for column, key in ((7, "low"), (8, "high")):
+        for column, (_, _, key) in enumerate(_COUNTS, start=1):
+            sheet.write_number(row, column, rule[key], formats["float" if key.startswith("km_") else "int"])
+        for column, key in enumerate(("low", "high"), start=1 + len(_COUNTS)):
             if rule["rate"][key] is not None:
                 sheet.write_number(row, column, rule["rate"][key], formats["share"])
     row = _contents(sheet, formats, row + 2, shown, empty, zh=zh)
