@@ -28,6 +28,7 @@ from dashboards.duty import roster_duty
 from dashboards.exports.apart import Apart
 from dashboards.exports.routes import export_routes
 from dashboards.i18n import load_words
+from dashboards.journal import Journal
 from dashboards.metrics import Metrics, Observe
 from dashboards.pages import all_pages
 from dashboards.security import SecurityHeaders, content_policy
@@ -73,6 +74,7 @@ def create_desk(store: Store, city: Any, settings: DeskSettings) -> Desk:
         standard=standard,
         duty=roster_duty(standard, ZoneInfo(settings.time_zone)),
         streams=Streams(interval_s=settings.stream_interval_s),
+        journal=Journal(store, "access_log"),
     )
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     I8 = npt.NDArray[np.int64]
     F8 = npt.NDArray[np.float64]
 
+SHOWN_OF_CASES = ["case_id", "title", "category", "opened", "located", "geometry"]
 ROSTER = ("persons", "devices", "assignments", "responsibilities", "exceptions")
 
 
@@ -98,7 +99,7 @@ class Cases:
 
     Attributes:
         key: changes whenever they do.
-        table: the cases.
+        table: the cases (`SHOWN_OF_CASES`).
         opened_ms: int64 (C,), ascending.
         lonlat: degrees; NaN where the place cannot be trusted.
         xy: metres.
@@ -193,11 +194,12 @@ def _crew(view: View, data: ScopedStore, day: date) -> Crew:
 def _ground(view: View, day: date) -> Ground:
     data = view.data
     segments, sections = data.read("segments", day), data.read("sections", day)
+    sections = sections.astype({"section_id": object, "name": object})  # asked for each second: texts as they are
     crs = getattr(view.city, "metric_crs", None) or gpd.GeoDataFrame(segments).estimate_utm_crs()
     network, persons, duty, start = (
         stored_network(segments, sections),
         data.read("persons", day),
-        data.duty(day),
+        data.duty(day).astype({"person_id": object}),
         day_bounds(day, view.zone)[0],
     )
     lines = gpd.GeoSeries(sections.geometry, crs=4326)
@@ -223,6 +225,7 @@ def _cases(view: View, day: date, crs: Any) -> Cases:
     cases = cases[cases["opened"].notna()].sort_values(["opened", "case_id"], kind="stable").reset_index(drop=True)
     places = np.where(cases["located"].to_numpy(bool)[:, None], _lonlat(cases), np.nan)
     key = str(view.data.edition_id("cases", day))
+    cases = cases[SHOWN_OF_CASES].astype(dict.fromkeys(("case_id", "title", "category"), object))
     return Cases(key, cases, millis(cases["opened"]), places, metres(places[:, 0], places[:, 1], crs))
 
 

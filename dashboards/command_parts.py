@@ -203,7 +203,7 @@ def figures(
             note=t("command.heard", heard=heard, silent=silent),
             tone="warn" if silent else "",
         ),
-        kpi(t("command.overdue_roads"), str(overdue), tone="bad" if overdue else "good"),
+        kpi(t("command.overdue_roads"), f"{overdue:,}", tone="bad" if overdue else "good"),
         kpi(t("command.rounds"), f"{done[0]} / {done[1]}", note=t("command.grids_full", n=done[2])),
         kpi(t("command.hot_cells"), str(hot), note=t("command.hot_note"), tone="bad" if hot else ""),
     ]

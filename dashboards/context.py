@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dashboards.auth.sessions import Session, Sessions
     from dashboards.cache import Cache
     from dashboards.i18n import Lang, Translate, Words
+    from dashboards.journal import Journal
     from dashboards.scope import Duty
     from dashboards.settings import DeskSettings
     from dashboards.streams import Streams
@@ -112,6 +113,7 @@ class Desk:
     cache: Cache
     duty: Duty
     streams: Streams
+    journal: Journal
 
     @property
     def zone(self) -> ZoneInfo:
@@ -145,7 +147,7 @@ class Desk:
         """The view of a principal (streams, exports, tests)."""
         return View(
             principal=principal,
-            data=scoped(self.store, principal, cache=self.cache, duty=self.duty),
+            data=scoped(self.store, principal, cache=self.cache, duty=self.duty, journal=self.journal),
             t=self.words.translator(lang),
             city=self.city,
             standard=self.standard,

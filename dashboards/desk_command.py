@@ -38,6 +38,8 @@ LISTED = 30
 QUIET = ("none", "too_few")  # cells that say nothing are not coloured
 QUIET_CODE = 250
 SIGNIFICANT = ("hot_99", "hot_95")
+LOUD = [c.key for c in LAYERS["hotspots"].classes if c.key not in QUIET]
+HOT_CODES = dict(zip(LOUD, symbology_codes(LAYERS["hotspots"], LOUD).tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,9 +162,8 @@ def nearest(xy: F8, lines: npt.NDArray[np.object_]) -> tuple[I8, F8]:
     """The point nearest to each line, and how far it is; −1 and NaN where there is no point."""
     near, apart = np.full(len(lines), -1, dtype=np.int64), np.full(len(lines), np.nan)
     if len(xy) and len(lines):
-        (row, point), distance = shapely.STRtree([shapely.Point(p) for p in xy]).query_nearest(
-            lines, all_matches=False, return_distance=True
-        )
+        tree = shapely.STRtree(np.asarray(shapely.points(xy), dtype=object))
+        (row, point), distance = tree.query_nearest(lines, all_matches=False, return_distance=True)
         near[row], apart[row] = point, distance
     return near, apart
 
@@ -189,14 +190,25 @@ def hot_cells(view: View, d: Day, day: date, now_ms: int, span: str) -> Hot:
     return view.data.remember(key, lambda: _hot(view, d, day, lo, hi), lambda _: 50_000)
 
 
-def _cells(view: View, d: Day, day: date, settings: HotspotSettings) -> Cells:
+@dataclass(frozen=True, slots=True, eq=False)
+class Lattice:
+    """The cells with what the map needs of them: ids, and their squares in degrees (in the order of the ids)."""
+
+    cells: Cells
+    ids: pd.Index
+    squares: npt.NDArray[np.object_]
+
+
+def _lattice(view: View, d: Day, day: date, settings: HotspotSettings) -> Lattice:
     """The lattice over the county, else over its towns, else over all cases of the edition."""
     areas = gpd.GeoDataFrame(view.data.read("areas", day))
     outline = areas[areas["kind"] == "boundary"]
     outline = outline if len(outline) else areas[areas["kind"] == "town"]
     if not len(outline):
         outline = d.cases.table[np.isfinite(d.cases.xy[:, 0])]
-    return make_cells(outline.geometry, crs=pyproj.CRS(d.ground.crs), cell_m=settings.cell_m)
+    cells = make_cells(outline.geometry, crs=pyproj.CRS(d.ground.crs), cell_m=settings.cell_m)
+    inside = np.flatnonzero(cells.inside)
+    return Lattice(cells, pd.Index(cells.ids(inside)), cells.boxes(inside).to_crs(4326).to_numpy())
 
 
 def _hot(view: View, d: Day, day: date, lo: int, hi: int) -> Hot:
@@ -207,13 +219,13 @@ def _hot(view: View, d: Day, day: date, lo: int, hi: int) -> Hot:
         return Hot(0, [replace("density", none), replace("hot", none)])
     settings = HotspotSettings()
     key = ("command-cells", view.data.edition_id("areas", day), d.cases.key)
-    cells = view.data.remember(key, lambda: _cells(view, d, day, settings), lambda c: 1000 + c.rows * c.columns)
+    lattice = view.data.remember(key, lambda: _lattice(view, d, day, settings), lambda x: 1000 + 600 * len(x.ids))
     group = pd.DataFrame({"x": places[:, 0], "y": places[:, 1]})
-    table = hotspot_table(group, cells, settings, period="day", starts=pd.Timestamp(day), category="all")
-    payload = encode(table.geometry.to_crs(4326).to_numpy(), table["cell_id"].astype(str).tolist())
+    table = hotspot_table(group, lattice.cells, settings, period="day", starts=pd.Timestamp(day), category="all")
+    ids = table["cell_id"].to_numpy(object)
+    payload = encode(lattice.squares[lattice.ids.get_indexer(pd.Index(ids))], ids.tolist())
     labels = table["hotspot"].to_numpy(object)
-    kinds, kind = np.unique(labels.astype(str), return_inverse=True)
-    codes = np.where(np.isin(kinds, QUIET), QUIET_CODE, symbology_codes(LAYERS["hotspots"], kinds.tolist()))[kind]
+    codes = np.array([HOT_CODES.get(k, QUIET_CODE) for k in labels], dtype=np.int64)
     return Hot(
         int(np.isin(labels, SIGNIFICANT).sum()),
         [

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MM_PER_M = 1000.0
 NEAR_DEG = 300 / 111_320.0  # about 300 m in degrees of latitude
 MOST_FIXES = 4000
+BESIDE_MS = 30_000
 
 
 def carriers(duty: pd.DataFrame, device: str, moment_ms: int) -> list[str]:
@@ -113,6 +114,19 @@ def near(fixes: pd.DataFrame, shape: Any) -> pd.DataFrame:
     around = shapely.buffer(shape, NEAR_DEG)
     shapely.prepare(around)
     return fixes[shapely.intersects(around, points)].head(MOST_FIXES).reset_index(drop=True)
+
+
+def of_passes(fixes: pd.DataFrame, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which fixes were taken during a pass by its own device, or within `BESIDE_MS` of it."""
+    if not len(fixes) or "device_id" not in rows:
+        return np.zeros(len(fixes), dtype=bool)
+    pairs = (
+        fixes[["device_id", "t_ms"]]
+        .reset_index(names="fix")
+        .merge(rows[["device_id", "enter_ms", "leave_ms"]], on="device_id")
+    )
+    during = pairs["t_ms"].between(pairs["enter_ms"] - BESIDE_MS, pairs["leave_ms"] + BESIDE_MS)
+    return np.isin(np.arange(len(fixes)), pairs.loc[during, "fix"].to_numpy())
 
 
 def visited_codes(segments: pd.DataFrame, days: pd.DataFrame, *, whole: float) -> npt.NDArray[np.int64]:

@@ -11,10 +11,11 @@ import shapely
 from dash import html
 
 from dashboards.cells import percent
-from dashboards.desk_explain import near, pass_lines, pass_rows, unvisited_by_road, visited_codes, why_not
+from dashboards.desk_explain import near, of_passes, pass_lines, pass_rows, unvisited_by_road, visited_codes, why_not
 from dashboards.geometry import encode
 from dashboards.manager_parts import manager_address, outcome_mark
 from dashboards.maps import class_style, full_codes, layer, map_view, plain_style
+from dashboards.planner_picture import context_roads
 from dashboards.scoped_source import run_data
 from dashboards.sentences import missing_words
 from dashboards.shell import card
@@ -247,6 +248,27 @@ def _fixes(
     return near(fixes, section["geometry"])
 
 
+def _fix_layers(view: View, day: date, fixes: pd.DataFrame, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Fixes as points: those of the passes large and above, what else was near on duty small and pale."""
+    if not len(fixes):
+        return []
+    points = np.asarray(shapely.points(fixes["lon"].to_numpy(), fixes["lat"].to_numpy()), dtype=object)
+    names, passing = person_names(view, day), of_passes(fixes, rows)
+    titles = np.array(
+        [f"{names.get(p, p)} {view.local(m):%H:%M:%S}" for p, m in zip(fixes["person_id"], fixes["t_ms"], strict=True)],
+        dtype=object,
+    )
+    layers = []
+    for name, which, width, opacity in (("others", ~passing, 1.8, 0.45), ("fixes", passing, 3.0, 1.0)):
+        ids = np.flatnonzero(which)
+        payload = encode(points[ids], [str(i) for i in ids], titles=titles[ids].tolist())
+        words = view.t(f"explain.map_{name}")
+        layers.append(
+            layer(name, "point", words, plain_style("#cc79a7"), payload=payload, width=width, opacity=opacity)
+        )
+    return layers
+
+
 def around(shape: Any) -> list[float]:
     """Bounds a little wider than a shape's."""
     west, south, east, north = shapely.bounds(shape).tolist()
@@ -261,6 +283,7 @@ def section_map(
     t = view.t
     shape = section["geometry"]
     layers = [
+        context_roads(view, day),
         layer(
             "section",
             "line",
@@ -269,7 +292,7 @@ def section_map(
             width=7.0,
             opacity=0.55,
             payload=encode([shape], [section["section_id"]], titles=[str(section["name"])]),
-        )
+        ),
     ]
     state = []
     segments = view.data.read("segments", day, where={"section_id": section["section_id"]})
@@ -296,23 +319,7 @@ def section_map(
         state.append(full_codes("passes", np.where(rows["seen"].to_numpy(dtype=bool)[kept], 0, 1)))
     sees = view.principal.sees_tracks and from_ms is not None and to_ms is not None
     fixes = _fixes(view, day, section, rows, (int(from_ms or 0), int(to_ms or 0)), window) if sees else pd.DataFrame()
-    if len(fixes):
-        points = np.asarray(shapely.points(fixes["lon"].to_numpy(), fixes["lat"].to_numpy()), dtype=object)
-        names = person_names(view, day)
-        titles = [
-            f"{names.get(p, p)} {view.local(m):%H:%M:%S}"
-            for p, m in zip(fixes["person_id"], fixes["t_ms"], strict=True)
-        ]
-        layers.append(
-            layer(
-                "fixes",
-                "point",
-                t("explain.map_fixes"),
-                plain_style("#cc79a7"),
-                width=3.0,
-                payload=encode(points, [str(i) for i in range(len(fixes))], titles=titles),
-            )
-        )
+    layers += _fix_layers(view, day, fixes, rows)
     chart = map_view(
         view,
         "explain-map",

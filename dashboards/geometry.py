@@ -85,7 +85,7 @@ def encode(
     """
     array = np.asarray(geometries, dtype=object)
     kind = kind_of(array)
-    usable = np.asarray(shapely.force_2d(array), dtype=object)
+    usable = np.array(shapely.force_2d(array) if shapely.has_z(array).any() else array, dtype=object)
     usable[shapely.is_empty(usable)] = None
     rings, feature = _rings(usable, kind)
     coordinates, ring = shapely.get_coordinates(rings, return_index=True)

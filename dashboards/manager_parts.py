@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.parse
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -125,7 +126,7 @@ def table_part(
     if not count:
         return html.Div(t("manager.empty"), className="empty")
     part = table.frame.iloc[start : start + PAGE_ROWS]
-    words = in_words(table, lang=view.lang, time_zone=view.settings.time_zone).iloc[start : start + PAGE_ROWS]
+    words = in_words(replace(table, frame=part), lang=view.lang, time_zone=view.settings.time_zone)
     columns = [c for c in table.columns if c.name in part]
     heads = []
     for column, heading in zip(columns, words.columns, strict=True):

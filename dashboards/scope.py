@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dashboards.auth.principal import Principal, Scope, forbidden
+from dashboards.journal import Journal
 from dashboards.scope_live import LiveReading
 from dashboards.scope_rules import ScopeKeys, scope_keys, visible
 from dashboards.stored_passes import as_passes
@@ -59,8 +60,9 @@ class NewestLoad:
 class ScopedStore(LiveReading):
     """The store as one principal sees it. Frames are shared: copy before changing one."""
 
-    def __init__(self, store: Store, principal: Principal, cache: Cache, duty: Duty) -> None:
+    def __init__(self, store: Store, principal: Principal, cache: Cache, duty: Duty, journal: Journal) -> None:
         self._store = store
+        self._journal = journal
         self._cache = cache
         self._duty = duty
         self._pinned = True
@@ -68,7 +70,7 @@ class ScopedStore(LiveReading):
 
     def _whole_county(self) -> ScopedStore:
         whole = Principal(self.principal.name, "command", Scope("county"))
-        return ScopedStore(self._store, whole, self._cache, self._duty)
+        return ScopedStore(self._store, whole, self._cache, self._duty, self._journal)
 
     # --- days, editions, runs ---
     def days(self) -> list[date]:
@@ -335,7 +337,7 @@ class ScopedStore(LiveReading):
             "day": str(day),
             "purpose": purpose,
         }
-        self._store.ledger_append("access_log", {**row, **what})
+        self._journal.append({**row, **what})
 
 
 def _where(frame: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFrame:
@@ -367,6 +369,8 @@ def on_duty(positions: pa.Table, duty: pd.DataFrame) -> pd.DataFrame:
     return joined.sort_values(["person_id", "t_ms"], kind="stable", ignore_index=True)
 
 
-def scoped(store: Store, principal: Principal, *, cache: Cache, duty: Duty) -> ScopedStore:
-    """The store as `principal` may see it."""
-    return ScopedStore(store, principal, cache, duty)
+def scoped(
+    store: Store, principal: Principal, *, cache: Cache, duty: Duty, journal: Journal | None = None
+) -> ScopedStore:
+    """The store as `principal` may see it; `journal` is the access log of all who share the store, by default one of its own."""
+    return ScopedStore(store, principal, cache, duty, journal or Journal(store, "access_log"))

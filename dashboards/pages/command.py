@@ -129,13 +129,15 @@ def _day(view: View, params: Mapping[str, str]) -> date:
 def _headline(view: View, d: Day, day: date, now: int, *, live: bool, replay: bool) -> dict[str, Any]:
     words = view.t("command.replay" if replay else "command.now" if live else "command.stored")
     until, late = d.standing.until_ms, LATE_REPLAY_MS if replay else LATE_MS
-    old = live and (until is None or now - until > late) and now <= d.ground.duty_ms[1] + late
+    on_duty = live and now <= d.ground.duty_ms[1] + late
+    old = on_duty and (until is None or now - until > late)
+    behind = (now - until) // 60_000 if on_duty and until is not None else 0
     if until is None:
         evidence = view.t("command.evidence_none")
     else:
-        evidence = view.t(
-            "command.evidence_live" if d.standing.live else "command.evidence_run", at=f"{view.local(until):%H:%M:%S}"
-        )
+        basis = "command.evidence_live" if d.standing.live else "command.evidence_run"
+        evidence = view.t(basis, at=f"{view.local(until):%H:%M}")
+        evidence += view.t("command.evidence_behind", n=behind) if behind else ""
     return {
         "command-clock": {
             "children": [html.Span(f"{day}"), html.Strong(f"{view.local(now):%H:%M:%S}"), html.Em(words)]

@@ -90,7 +90,7 @@ def _network(view: View, day: date, sections: pd.DataFrame) -> Component:
     )
     return html.Div(
         [
-            card(None, chart, class_name="map-card"),
+            card(None, chart, class_name="map-card home-map"),
             html.P(view.t("home.pick_hint"), id="home-picked", className="note", role="status"),
         ],
         className="stack",

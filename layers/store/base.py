@@ -276,8 +276,8 @@ class Store(Protocol):
         ...
 
     # --- ledgers of the application (accounts, access log, confirmations) ---
-    def ledger_append(self, ledger: str, row: Mapping[str, Any]) -> None:
-        """Append one row to `users`, `access_log` or `confirmations` (users: the newest row of a name counts)."""
+    def ledger_append(self, ledger: str, *rows: Mapping[str, Any]) -> None:
+        """Append rows to `users`, `access_log` or `confirmations`, all or none (users: the newest row of a name counts)."""
         ...
 
     def ledger(self, ledger: str, *, where: Mapping[str, Any] | None = None, limit: int = 1000) -> pd.DataFrame:

@@ -28,8 +28,8 @@ def _ledger(name: str) -> sa.Table:
 class Ledgers(LiveEvidence):
     """Appending to and reading of ledgers."""
 
-    def ledger_append(self, ledger: str, row: Mapping[str, Any]) -> None:
-        """Append one row (JSON values; `at`, an aware datetime, if it is not now).
+    def ledger_append(self, ledger: str, *rows: Mapping[str, Any]) -> None:
+        """Append rows (JSON values; `at`, an aware datetime, if it is not now), all or none.
 
         Raises:
             InputError: no such ledger, or `at` is not an aware datetime.
@@ -37,12 +37,14 @@ class Ledgers(LiveEvidence):
         """
         table = _ledger(ledger)
         self._ready()
-        at = row.get("at", None) or self._moment()
-        if not isinstance(at, datetime) or at.tzinfo is None:
-            raise InputError(Fault("time.naive", f"时间没有时区：{at}", f"time without zone: {at}", column="at"))
-        body = {k: v for k, v in row.items() if k != "at"}
+        made = []
+        for row in rows:
+            at = row.get("at", None) or self._moment()
+            if not isinstance(at, datetime) or at.tzinfo is None:
+                raise InputError(Fault("time.naive", f"时间没有时区：{at}", f"time without zone: {at}", column="at"))
+            made.append({"at": at, "body": {k: v for k, v in row.items() if k != "at"}})
         with self._locked(f"ledger:{ledger}"), self._transaction() as conn:
-            conn.execute(sa.insert(table).values(at=at, body=body))
+            conn.execute(sa.insert(table), made)
 
     def ledger(self, ledger: str, *, where: Mapping[str, Any] | None = None, limit: int = 1000) -> pd.DataFrame:
         """Rows of a ledger, newest first; column `at` (UTC) and `body` spread into columns.

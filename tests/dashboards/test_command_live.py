@@ -82,7 +82,10 @@ def test_a_day_that_nobody_audited_counts_down_from_live_patrols(desk, monkeypat
     roads = frame.values["command-map", "roads"]
     assert roads[0] > roads[3] > 0  # patrolled ten minutes ago, fifty minutes ago; their hour is not over
     words = frame.props["command-evidence"]
-    assert words == {"children": "路况依据实时轨迹，截至 09:50:00", "className": "evidence-at old"}
+    assert words == {
+        "children": "路况依据实时轨迹，截至 09:50（晚 10 分钟，其后的巡查尚未计入）",
+        "className": "evidence-at old",
+    }
     assert frame.data["day"] == str(TODAY)
     d = day_of(replace(v, data=v.data.current()), TODAY)
     assert d.standing.windows.responsible(3, noon) == ["pB"]
@@ -93,7 +96,7 @@ def test_a_day_that_nobody_audited_counts_down_from_live_patrols(desk, monkeypat
     frame = command_state(view(desk), {"mode": "live"})
     assert frame.values["command-map", "roads"][3] > roads[3]
     assert frame.props["command-evidence"] == {
-        "children": "路况依据实时轨迹，截至 09:59:00",
+        "children": "路况依据实时轨迹，截至 09:59（晚 1 分钟，其后的巡查尚未计入）",
         "className": "evidence-at",
     }
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import small_run
 
-from dashboards.desk_explain import near, pass_rows, why_not
+from dashboards.desk_explain import near, of_passes, pass_rows, why_not
 from dashboards.desk_manager import Choice, audit_table, totals, trend
 from dashboards.exports import export_days
 from dashboards.exports.html_map import STATIC
@@ -175,3 +175,11 @@ def test_fixes_far_from_the_section_are_left_out():
 def test_tally_weighs_by_kilometre(base, standard):
     longer = base.assign(length_mm=[3_000_000, 1_000_000, 1_000_000, 1_000_000])
     assert tally(longer, None, standard)["rate_low"].tolist() == [pytest.approx(3 / 5)]  # 3 of 3 + 1 + 1 km asked
+
+
+def test_fixes_of_passes_are_told_from_others() -> None:
+    fixes = pd.DataFrame({"device_id": ["a", "a", "a", "b"], "t_ms": [0, 60_000, 130_000, 60_000]})
+    rows = pd.DataFrame({"device_id": ["a"], "enter_ms": [50_000], "leave_ms": [100_000]})
+    # 0 is 50 s before the pass, 130,000 is 30 s after it; b passed nowhere.
+    assert of_passes(fixes, rows).tolist() == [False, True, True, False]
+    assert of_passes(fixes, rows.drop(columns="device_id")).tolist() == [False] * 4

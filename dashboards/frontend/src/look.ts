@@ -7,6 +7,7 @@ import type { BaseMap, LayerSpec } from "./types";
 
 export const LABELS_FROM = 14; // zoom from which streets are named
 const PLACES_FROM = 11; // zoom from which places are named
+const SMALL = 4; // points below this width have a thin rim
 const NONE: FilterSpecification = ["==", ["id"], -1];
 
 export type Visibility = "visible" | "none";
@@ -57,11 +58,11 @@ export function placeLayers(spec: LayerSpec, visibility: Visibility): LayerSpeci
       { ...common, id: `${id}-selected`, type: "line", filter: NONE, paint: { "line-color": mark, "line-width": 3 } },
     ];
   }
-  const size = ["interpolate", ["linear"], ["zoom"], 9, spec.width * 0.7, 16, spec.width * 1.8] as never;
+  const size = ["interpolate", ["linear"], ["zoom"], 9, spec.width * 0.5, 12, spec.width * 0.85, 16, spec.width * 1.8] as never;
   return [
     {
       ...common, id: `${id}-point`, type: "circle",
-      paint: { "circle-color": colour, "circle-radius": size, "circle-opacity": spec.opacity, "circle-stroke-color": dark() ? "#0f1a24" : "#ffffff", "circle-stroke-width": 1.5 },
+      paint: { "circle-color": colour, "circle-radius": size, "circle-opacity": spec.opacity, "circle-stroke-color": dark() ? "#0f1a24" : "#ffffff", "circle-stroke-width": spec.width < SMALL ? 0.8 : 1.5 },
     },
     {
       ...common, id: `${id}-selected`, type: "circle", filter: NONE,
