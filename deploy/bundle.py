@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("gis", "layers", "etl", "dashboards")
-FILES = ("pyproject.toml", "README.md", "xuncha.py")
+FILES = ("pyproject.toml", "README.md", *sorted(p.name for p in ROOT.glob("xuncha*.py")))
 LEFT_OUT = ("__pycache__", "frontend", "*.nbi", "*.nbc")
 CARRIED = (
     "install.sh",

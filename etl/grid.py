@@ -90,10 +90,14 @@ def cut_grids(
         ImpossibleError: nothing bounds or cuts the grids.
     """
     if shape not in get_args(Method):
-        known = ", ".join(get_args(Method))
+        known = get_args(Method)
         raise SettingsError(
             Fault(
-                "grid.shape", f"没有 {shape} 这种划分", f"there is no cut {shape}", f"可用：{known}", f"known: {known}"
+                "grid.shape",
+                f"没有 {shape} 这种划分",
+                f"there is no cut {shape}",
+                f"可用：{'、'.join(known)}",
+                f"known: {', '.join(known)}",
             )
         )
     context = Context(city, progress=progress)
