@@ -91,7 +91,7 @@ def demo(
         print_manifests(load_city(city, store, progress=tell))
         say("核查 …", "auditing …")
         for run in audit_days(city, store, wanted, progress=tell):
-            print_run(store, run)
+            print_run(city, store, run)
         say("导出 …", "exporting …")
         xuncha_results.write_export(city, store, wanted, out, formats=None, lang="zh", progress=tell)
         accounts = _demo_accounts(store)

@@ -42,7 +42,7 @@ def audit(
             store.positions = open_positions(positions, timezone=city.timezone)
         runs = audit_days(city, store, days_of(day, to), scheduler=scheduler, shards=shards, progress=tell)
         for run in runs:
-            print_run(store, run)
+            print_run(city, store, run)
 
 
 def export(

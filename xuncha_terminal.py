@@ -125,15 +125,19 @@ def print_manifests(manifests: list[Manifest]) -> None:
             say(f"  {m.record.source}：{note.zh}", f"  {m.record.source}: {note.en}")
 
 
-def print_run(store: Store, run: Run) -> None:
+def print_run(city: City, store: Store, run: Run) -> None:
     """A run and its rates by rule."""
+    from etl.inputs import standard_of
+
     typer.echo(f"{run.day} {run.run_id}")
     rollups = store.result(run.run_id, "rollups", where={"level": "rule", "charged": "entitled"})
     counts = {"windows": "应巡", "covered": "已巡", "missed": "漏巡", "unknown": "未知", "excused": "免巡"}
     zh = language() == "zh"
+    by_km = standard_of(city).measure.weight.value == "km"
+    weight = (" 按公里" if zh else " by km") if by_km else ""
     for r in rollups.to_dict("records"):
         told = "  ".join(f"{word if zh else name} {r[name]:>6}" for name, word in counts.items())
-        rate = f"{'达标率' if zh else 'rate'} {r['rate_low']:.1%}–{r['rate_high']:.1%}"
+        rate = f"{'达标率' if zh else 'rate'} {r['rate_low']:.1%}–{r['rate_high']:.1%}{weight}"
         typer.echo(f"  {r['rule_id']:<22} {told}  {rate}")
     changed = store.difference(run.run_id)
     if len(changed):
