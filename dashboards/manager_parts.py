@@ -103,7 +103,7 @@ def _cell(
     value = row[column.name]
     content: Any
     content, look = cell(column, value, shown)
-    if column.name == "name" and into and row.get("key") != NOWHERE:
+    if column.name == "name" and into:
         content = button("into", row["key"], content, className="link-button")
     elif column.name.startswith("outcome"):
         content = outcome_mark(str(value), view.lang) if value else "—"

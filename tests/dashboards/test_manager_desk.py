@@ -9,14 +9,17 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import small_run
+from dash import html
 
 from dashboards.desk_explain import near, of_passes, pass_rows, why_not
 from dashboards.desk_manager import Choice, audit_table, totals, trend
 from dashboards.exports import export_days
 from dashboards.exports.html_map import STATIC
+from dashboards.manager_parts import _cell
 from dashboards.pages.manager import changed, next_state
 from dashboards.tally import base_of, tally
 from dashboards.views import make_view, open_run
+from layers.contracts import Column
 from layers.standard_files import load_standard
 from layers.store import open_store
 
@@ -69,6 +72,19 @@ def test_drilling_keeps_the_path_and_steps_back(base, standard):
     assert audit_table(base, windows, standard).frame["outcome"].tolist() == ["covered", "missed"]
     assert dict(choice.up_to("squad").path) == {"town": "T1"}
     assert totals(base, windows, standard)["entitled"]["windows"] == 2
+
+
+def test_what_belongs_to_no_squad_is_drilled_too(base, standard):
+    none = base.assign(unit_id="", unit_name="")
+    (squad,) = audit_table(none, Choice(level="squad"), standard).frame.to_dict("records")
+    assert (squad["key"], squad["name"]) == ("-", "未划分")
+    below = Choice(level="squad").into(squad["key"])
+    assert audit_table(none, below, standard).frame["windows"].sum() == 4
+    column = Column("name", "str", "中队", "Squad")
+    shown = _cell(
+        SimpleNamespace(lang="zh"), column, squad, "未划分", True, lambda _, key, *__, **___: html.Button(key)
+    )
+    assert shown.children.children == "-"  # a button that leads into it
 
 
 def test_sorting_finding_and_filtering(base, standard):
