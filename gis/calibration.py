@@ -218,10 +218,8 @@ def calibrate(windows: pd.DataFrame, quality: Quality, crew: Crew, table: Calibr
     out.loc[given_up, "outcome"] = "unknown"
     out.loc[same, "outcome_responsible"] = "unknown"
     out.loc[given_up, "cause"] = "unsupported"
-    percent = np.char.mod("%.0f", p * 100)
-    before, after = SENTENCES["unsupported"].zh.split("{}")
-    words = np.char.add(np.char.add(before, percent), after)
-    out.loc[given_up, "missing"] = pd.Series(words, index=out.index, dtype="object")[given_up]
+    said = SENTENCES["unsupported"].zh
+    out.loc[given_up, "missing"] = [said.format(f"{percent:.0f}") for percent in (p[given_up] * 100).tolist()]
     return out
 
 

@@ -182,7 +182,7 @@ def cut_cells(seg_section: I4, from_mm: I8, to_mm: I8, length_mm: I8, sections: 
     centre = lo + ((hi - lo) * (2 * nth + 1) + n) // (2 * n)
     size = length * (nth + 1) // n - length * nth // n
     section = seg_section[segment]
-    order = np.lexsort((segment, centre, section))
+    order = np.argsort((section.astype(np.int64) << 32) + centre, kind="stable")  # segments ascend already
     ptr = np.searchsorted(section[order], np.arange(sections + 1)).astype(np.int64)
     return Cells(ptr, centre[order], size[order], segment[order])
 

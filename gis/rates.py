@@ -57,11 +57,18 @@ def counts_by(
     Returns:
         a frame of `size` rows with the columns windows … rate_high of the contracts. Lengths are added as integers, so sums are exact.
     """
+    return count_frame(*tally(keys, outcome, length_mm, size), standard)
+
+
+def tally(
+    keys: npt.NDArray[np.int64], outcome: npt.NDArray[np.int64], length_mm: npt.NDArray[np.int64], size: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Windows and millimetres per outcome of each group, both int64 (size, 4) in the order of OUTCOMES; arguments as of `counts_by`."""
     flat = keys * len(OUTCOMES) + outcome
     counts = np.bincount(flat, minlength=size * len(OUTCOMES)).reshape(size, len(OUTCOMES))
     mm = np.zeros(size * len(OUTCOMES), dtype=np.int64)
     np.add.at(mm, flat, length_mm)
-    return count_frame(counts.astype(np.int64), mm.reshape(size, len(OUTCOMES)), standard)
+    return counts.astype(np.int64), mm.reshape(size, len(OUTCOMES))
 
 
 def count_frame(counts: npt.NDArray[np.int64], mm: npt.NDArray[np.int64], standard: Standard) -> pd.DataFrame:

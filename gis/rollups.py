@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from gis.crew import column_text
-from gis.rates import OUTCOMES, counts_by
+from gis.rates import OUTCOMES, count_frame, tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,21 @@ NONE = "-"
 CHARGED = {"entitled": "outcome", "responsible": "outcome_responsible"}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """G groups of one level: what they are called, and what they hold for each whom windows are charged to.
+
+    Attributes:
+        head: level, key, name and rule_id, object (G,) each.
+        subjects: int64 (G,), how many subjects have a window.
+        held: charged -> windows and millimetres per outcome, int64 (G, 4) each.
+    """
+
+    head: dict[str, npt.NDArray[np.object_]]
+    subjects: I8
+    held: dict[str, tuple[I8, I8]]
+
+
 def rollup(
     *,
     level: str,
@@ -36,9 +52,9 @@ def rollup(
     rule_ids: Sequence[str],
     outcomes: Mapping[str, I8],
     length_mm: I8,
-    standard: Standard,
-) -> dict[str, pd.DataFrame]:
-    """Rows of the `rollups` contract for one level: one per key and rule, and per key over all rules where there are several.
+    over_all: bool = True,
+) -> list[Groups]:
+    """The groups of one level: one per key over all rules where there are several, and one per key and rule.
 
     Args:
         level: name of the level.
@@ -49,34 +65,40 @@ def rollup(
         rule_ids: the rules.
         outcomes: whom it is charged to (entitled, responsible) -> int64 (W,), index into OUTCOMES.
         length_mm: int64 (W,).
-        standard: says how rates are weighted.
-
-    Returns:
-        charged -> frame. Groups, their order and names are worked out once for all of them.
+        over_all: whether groups over all rules are wanted.
     """
     labels = np.array([k or NONE for k in keys], dtype=object)
     codes, uniques = pd.factorize(labels, sort=True)
-    parts: dict[str, list[pd.DataFrame]] = {charged: [] for charged in outcomes}
+    titles = np.array([_name(level, str(k), names) for k in uniques.tolist()], dtype=object)
     seen = np.zeros(len(keys) * len(rule_ids), dtype=np.bool_)
     seen[subject_of_row * len(rule_ids) + rule_of_row] = True
     pairs = np.flatnonzero(seen)
-    rules = [np.zeros(len(rule_of_row), dtype=np.int64), rule_of_row + 1] if len(rule_ids) > 1 else [rule_of_row + 1]
-    ids = [ALL_RULES, *rule_ids]
-    for rule, every in zip(rules, (True, False) if len(rules) > 1 else (False,), strict=True):
-        group = codes[subject_of_row].astype(np.int64) * len(ids) + rule
+    ids = np.array([ALL_RULES, *rule_ids], dtype=object)
+    out = []
+    for every in (True, False) if over_all and len(rule_ids) > 1 else (False,):
+        group = codes[subject_of_row].astype(np.int64) * len(ids) + (0 if every else rule_of_row + 1)
         kept, place = np.unique(group, return_inverse=True)  # groups that have a window at all
         subject = np.unique(pairs // len(rule_ids)) if every else pairs // len(rule_ids)
         home = codes[subject].astype(np.int64) * len(ids) + (0 if every else pairs % len(rule_ids) + 1)
-        subjects = np.bincount(np.searchsorted(kept, home), minlength=len(kept))
-        key = uniques[kept // len(ids)]
-        named = np.array([_name(level, str(k), names) for k in key.tolist()], dtype=object)
-        said = np.array(ids, dtype=object)[kept % len(ids)]
-        for charged, outcome in outcomes.items():
-            head = pd.DataFrame(
-                {"level": level, "key": key, "name": named, "rule_id": said, "charged": charged, "subjects": subjects}
-            )
-            parts[charged].append(pd.concat([head, counts_by(place, outcome, length_mm, len(kept), standard)], axis=1))
-    return {charged: pd.concat(frames, ignore_index=True) for charged, frames in parts.items()}
+        of = kept // len(ids)
+        head = {
+            "level": np.full(len(kept), level, dtype=object), "key": uniques[of], "name": titles[of],
+            "rule_id": ids[kept % len(ids)],
+        }  # fmt: skip
+        held = {charged: tally(place, outcome, length_mm, len(kept)) for charged, outcome in outcomes.items()}
+        out.append(Groups(head, np.bincount(np.searchsorted(kept, home), minlength=len(kept)), held))
+    return out
+
+
+def _frame(groups: Sequence[Groups], charges: Sequence[str], standard: Standard) -> pd.DataFrame:
+    """Rows of the `rollups` contract: all groups charged to the first, then to the next."""
+    columns = {n: np.concatenate([g.head[n] for g in groups]) for n in ("level", "key", "name", "rule_id")}
+    size, times = len(columns["key"]), len(charges)
+    subjects = np.concatenate([g.subjects for g in groups])
+    counts, mm = (np.concatenate([g.held[c][i] for c in charges for g in groups]) for i in range(2))
+    head = {n: np.tile(values, times) for n, values in columns.items()}
+    head |= {"charged": np.repeat(np.array(charges, dtype=object), size), "subjects": np.tile(subjects, times)}
+    return pd.concat([pd.DataFrame(head), count_frame(counts, mm, standard)], axis=1)
 
 
 def _name(level: str, key: str, names: Mapping[str, str]) -> str:
@@ -125,19 +147,16 @@ def road_rollups(
         charged: pd.Categorical(section_windows[column], categories=list(OUTCOMES)).codes.astype(np.int64)
         for charged, column in CHARGED.items()
     }
-    levels = []
+    groups: list[Groups] = []
     for level, name in {COUNTY: "", "rule": "", **columns}.items():
         keys = [COUNTY] * len(sections) if level == COUNTY else list(section_rules)
         keys = column_text(sections, name) if name else keys
-        made = rollup(
+        groups += rollup(
             level=level, keys=keys, names=titles.get(level, {}), subject_of_row=subject, rule_of_row=rule,
-            rule_ids=rule_ids, outcomes=outcomes, length_mm=length, standard=standard,
+            rule_ids=rule_ids, outcomes=outcomes, length_mm=length, over_all=level != "rule",
         )  # fmt: skip
-        levels.append({c: f[f["rule_id"] != ALL_RULES] for c, f in made.items()} if level == "rule" else made)
-    levels.append(
-        _by_person(section_windows, subject, rule, rule_ids, outcomes, length, standard, titles.get("person", {}))
-    )
-    return pd.concat([level[charged] for charged in CHARGED for level in levels], ignore_index=True)
+    groups += _by_person(section_windows, subject, rule, rule_ids, outcomes, length, titles.get("person", {}))
+    return _frame(groups, list(CHARGED), standard)
 
 
 _CLASSES = {"main": "主干道", "secondary": "次干道", "branch": "支路"}
@@ -145,9 +164,9 @@ _ZONES = {"central": "中心城区", "fringe": "城郊结合部"}
 
 
 def _by_person(
-    windows: pd.DataFrame, subject: I8, rule: I8, rule_ids: Sequence[str], outcomes: Mapping[str, I8], length: I8, standard: Standard,
+    windows: pd.DataFrame, subject: I8, rule: I8, rule_ids: Sequence[str], outcomes: Mapping[str, I8], length: I8,
     names: Mapping[str, str],
-) -> dict[str, pd.DataFrame]:  # fmt: skip
+) -> list[Groups]:  # fmt: skip
     """Windows of each person who answered for them on duty; a window of two persons counts for each."""
     text = windows["person_ids"]
     codes, uniques = pd.factorize(text.where(text.notna(), ""))
@@ -165,7 +184,7 @@ def _by_person(
     keys = [ids[i] for i in (pair // (int(subject.max()) + 1)).tolist()]
     return rollup(
         level="person", keys=keys, names=names, subject_of_row=back.astype(np.int64), rule_of_row=rule[rows], rule_ids=rule_ids,
-        outcomes={charged: outcome[rows] for charged, outcome in outcomes.items()}, length_mm=length[rows], standard=standard,
+        outcomes={charged: outcome[rows] for charged, outcome in outcomes.items()}, length_mm=length[rows],
     )  # fmt: skip
 
 
@@ -194,22 +213,18 @@ def subject_rollups(
     outcome = pd.Categorical(frame["outcome"].iloc[keep], categories=list(OUTCOMES)).codes.astype(np.int64)
     subjects, _ = pd.factorize(frame["grid_id"].iloc[keep])
     first = np.unique(subjects, return_index=True)[1]
-    parts = []
+    common: dict[str, Any] = {
+        "rule_of_row": rule, "rule_ids": rule_ids, "outcomes": {"entitled": outcome}, "length_mm": length_mm[keep],
+        "over_all": False,
+    }  # fmt: skip
+    groups: list[Groups] = []
     for level, keys in levels.items():
         by_subject = [str(keys[int(keep[i])] or "") for i in first]
-        if level == "rule":
-            continue
-        parts.append(
-            rollup(
-                level=level, keys=by_subject, names=names.get(level, {}), subject_of_row=subjects.astype(np.int64), rule_of_row=rule,
-                rule_ids=rule_ids, outcomes={"entitled": outcome}, length_mm=length_mm[keep], standard=standard,
-            )["entitled"]
-        )  # fmt: skip
-    by_rule = rollup(
-        level="rule", keys=rule_ids, names={k: r.zh for k, r in standard.rules.items()}, subject_of_row=rule, rule_of_row=rule,
-        rule_ids=rule_ids, outcomes={"entitled": outcome}, length_mm=length_mm[keep], standard=standard,
-    )["entitled"]  # fmt: skip
-    by_rule = by_rule[by_rule["rule_id"] != ALL_RULES].copy()
+        groups += rollup(
+            level=level, keys=by_subject, names=names.get(level, {}), subject_of_row=subjects.astype(np.int64), **common
+        )
+    titles = {k: r.zh for k, r in standard.rules.items()}
+    (by_rule,) = rollup(level="rule", keys=rule_ids, names=titles, subject_of_row=rule, **common)
     per_rule = {r: len(np.unique(subjects[rule == i])) for i, r in enumerate(rule_ids)}
-    by_rule["subjects"] = [per_rule[r] for r in by_rule["rule_id"]]
-    return pd.concat([*(p[p["rule_id"] != ALL_RULES] for p in parts), by_rule], ignore_index=True)
+    groups.append(replace(by_rule, subjects=np.array([per_rule[r] for r in by_rule.head["rule_id"]], dtype=np.int64)))
+    return _frame(groups, ["entitled"], standard)

@@ -88,7 +88,7 @@ class Catalogue(ABC):
         made = rows
         for name, value in owner.items():
             kind = pa.int64() if isinstance(value, int) else pa.string()
-            made = made.append_column(name, pa.array([value] * len(rows), kind))
+            made = made.append_column(name, pa.repeat(pa.scalar(value, kind), len(rows)))
         self._insert(conn, table.name, made.append_column("ordinal", pa.array(np.arange(len(rows), dtype=np.int64))))
 
     def _frame(self, table: Table, stored: Sequence[pa.Table]) -> pd.DataFrame:
