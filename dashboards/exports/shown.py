@@ -124,12 +124,8 @@ def write_shown(shown: Shown, choice: Choice, path: Path, kind: str) -> Path:
     if kind == "gpkg":
         views = [shown.table, _about(about), _columns(shown.table)]
         return write_geopackage(views, path, lang=lang, styles={shown.table.name: [layer]})
-    head: dict[str, Any] = {
-        "lang": lang, "time_zone": zone, "title": shown.title, "words": shown.words, "backdrop": _near(shown),
-    }  # fmt: skip
-    if kind == "html":
-        return write_table_map(shown.table, layer, path, **head)
-    return write_table_report(shown.table, layer, path, figures=shown.figures, **head)
+    write = write_table_map if kind == "html" else write_table_report
+    return write(shown, layer, path, backdrop=_near(shown))
 
 
 def _near(shown: Shown) -> npt.NDArray[np.object_] | None:

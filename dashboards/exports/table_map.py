@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from dashboards.exports.shown import Shown
     from dashboards.views import View
     from layers.symbology import Layer
 
@@ -49,27 +50,13 @@ _SCRIPT = """
 """
 
 
-def write_table_map(
-    table: View,
-    layer: Layer,
-    path: Path,
-    *,
-    lang: str,
-    time_zone: str,
-    title: str,
-    words: Sequence[tuple[str, str]],
-    backdrop: Any = None,
-) -> Path:
+def write_table_map(shown: Shown, layer: Layer, path: Path, *, backdrop: Any = None) -> Path:
     """Write the rows and their places.
 
     Args:
-        table: with `geometry`; rows are written in its order, cells as on the page.
+        shown: rows are written in its order, cells as on the page.
         layer: how places are coloured.
         path: the HTML file.
-        lang: zh or en.
-        time_zone: of the times shown.
-        title: heading.
-        words: what was chosen, label and value.
         backdrop: shapes drawn below in grey, for orientation.
 
     Returns:
@@ -78,7 +65,8 @@ def write_table_map(
     Raises:
         SettingsError: the pages' assets have not been built.
     """
-    heads, rows = text_rows(table, lang=lang, time_zone=time_zone, most=MOST_ROWS)
+    table, lang = shown.table, shown.lang
+    heads, rows = text_rows(table, lang=lang, time_zone=shown.time_zone, most=MOST_ROWS)
     page = folium.Map(tiles=None, control_scale=True, prefer_canvas=True, zoom_control=True)
     page.default_js, page.default_css = [], []
     frame = gpd.GeoDataFrame(table.frame, geometry="geometry", crs=4326).head(MOST_ROWS)
@@ -97,8 +85,8 @@ def write_table_map(
         west, south, east, north = placed.total_bounds.tolist()
         page.fit_bounds([[south, west], [north, east]])
     legend = legend_section(layer, frame, lang, on=True)
-    about = " · ".join(f"{html.escape(k)} {html.escape(v)}" for k, v in words)
-    heading = f'<div class="x-head"><h1>{html.escape(title)}</h1><p>{about}</p></div>'
+    about = " · ".join(f"{html.escape(k)} {html.escape(v)}" for k, v in shown.words)
+    heading = f'<div class="x-head"><h1>{html.escape(shown.title)}</h1><p>{about}</p></div>'
     body = _table(heads, rows, frame, layer, cut=_cut(len(table.frame), lang))
     furnish(page, heading, legend, _STYLE + body + _SCRIPT.replace("MAP", page.get_name()))
     page.save(str(path))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from dashboards.exports.shown import Shown
     from dashboards.views import View
     from layers.symbology import Layer
 
@@ -42,29 +43,13 @@ ABOVE_MAP = 106 * mm  # title, words, totals and margins
 CROWDED = 1.15  # columns that would like so much more than an A4 page offers go on A3
 
 
-def write_table_report(
-    table: View,
-    layer: Layer,
-    path: Path,
-    *,
-    lang: str,
-    time_zone: str,
-    title: str,
-    words: Sequence[tuple[str, str]],
-    figures: Sequence[tuple[str, str]],
-    backdrop: Any = None,
-) -> Path:
+def write_table_report(shown: Shown, layer: Layer, path: Path, *, backdrop: Any = None) -> Path:
     """Write the rows and their places; the same table gives the same bytes.
 
     Args:
-        table: with `geometry`; rows are written in its order, cells as on the page.
+        shown: rows are written in its order, cells as on the page.
         layer: how places are coloured.
         path: the PDF.
-        lang: zh or en.
-        time_zone: of the times shown.
-        title: heading.
-        words: what was chosen, label and value.
-        figures: totals over everything chosen, label and value.
         backdrop: shapes drawn below in grey, for orientation.
 
     Returns:
@@ -74,8 +59,9 @@ def write_table_report(
         SettingsError: the fonts have not been built.
     """
     register_fonts()
+    table, title, words, lang = shown.table, shown.title, shown.words, shown.lang
     zh = lang == "zh"
-    heads, rows = text_rows(table, lang=lang, time_zone=time_zone, most=MOST_ROWS)
+    heads, rows = text_rows(table, lang=lang, time_zone=shown.time_zone, most=MOST_ROWS)
     natural, texts = _natural(heads, rows)
     width, height = landscape(A4 if sum(natural) <= CROWDED * (landscape(A4)[0] - EDGES) else A3)
     body = width - EDGES
@@ -85,7 +71,7 @@ def write_table_report(
         _pairs(words, body),
         Spacer(1, 3 * mm),
     ]
-    story += [_tiles(figures, body), Spacer(1, 4 * mm)] if figures else []
+    story += [_tiles(shown.figures, body), Spacer(1, 4 * mm)] if shown.figures else []
     story += [*_map(table, layer, lang, backdrop, body, height), PageBreak()]
     count = len(table.frame)
     if count > MOST_ROWS:
