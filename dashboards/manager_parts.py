@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from dash import html
 
-from dashboards.cells import bounds, cell, percent
+from dashboards.cells import NONE, bounds, cell, percent
 from dashboards.exports.shown import FORMATS as TABLE_FORMATS
+from dashboards.row_table import Cell, Head, RowTable
 from dashboards.shell import kpi
 from dashboards.tally import NOWHERE
 from dashboards.views import in_words
 from layers.symbology import outcome_color, word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
     from dashboards.context import View
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dashboards.views import View as Table
     from layers.contracts import Column
 
-PAGE_ROWS = 40  # Dash takes seconds to draw thousands of cells anew
+PAGE_ROWS = 100
 MOST_DATED = 14
 RUN_FORMATS = ("pdf", "xlsx", "csv", "gpkg", "geojson", "html")
 STACK = (("covered", "km_covered"), ("unknown", "km_unknown"), ("missed", "km_missed"), ("excused", "km_excused"))
@@ -97,25 +98,33 @@ def _evidence(day: date, choice: Choice, row: Mapping[Any, Any]) -> str | None:
     return None
 
 
-def _cell(
-    view: View, column: Column, row: Mapping[Any, Any], shown: Any, into: bool, button: Callable[..., Any]
-) -> html.Td:  # fmt: skip
+def _cell(view: View, column: Column, row: Mapping[Any, Any], shown: Any, *, into: bool) -> Cell:
     value = row[column.name]
-    content: Any
-    content, look = cell(column, value, shown)
+    text, look = cell(column, value, shown)
+    made = Cell(text=text, look=look)
     if column.name == "name" and into:
-        content = button("into", row["key"], content, className="link-button")
+        made |= {"do": "into", "key": row["key"]}
     elif column.name.startswith("outcome"):
-        content = outcome_mark(str(value), view.lang) if value else "—"
+        made |= {"text": word(str(value), view.lang), "colour": outcome_color(str(value))} if value else {"text": NONE}
     elif column.name == "rate_low" and pd.notna(value):
-        bar = html.Div(
-            [html.I(), html.B()],
-            className="rate-bar",
-            style={"--low": f"{value:.1%}", "--high": f"{row['rate_high']:.1%}"},
-            **{"aria-hidden": "true"},
-        )
-        content = [content, bar]
-    return html.Td(content, className=look)
+        made |= {"low": f"{value:.1%}", "high": f"{row['rate_high']:.1%}"}
+    return made
+
+
+def _heads(view: View, choice: Choice, columns: Sequence[Column], words: Sequence[str]) -> list[Head]:
+    heads = []
+    for column, heading in zip(columns, words, strict=True):
+        head = Head(
+            text=heading, look="num" if column.dtype in {"int", "float", "time"} else "",
+            title=view.t("manager.sort_by", name=heading), do="sort", key=column.name,
+        )  # fmt: skip
+        if choice.sort == column.name:
+            head |= {
+                "text": f"{heading} {'↓' if choice.down else '↑'}",
+                "order": "descending" if choice.down else "ascending",
+            }
+        heads.append(head)
+    return heads
 
 
 def table_part(
@@ -128,30 +137,20 @@ def table_part(
     part = table.frame.iloc[start : start + PAGE_ROWS]
     words = in_words(replace(table, frame=part), lang=view.lang, time_zone=view.settings.time_zone)
     columns = [c for c in table.columns if c.name in part]
-    heads = []
-    for column, heading in zip(columns, words.columns, strict=True):
-        arrow = (" ↓" if choice.down else " ↑") if choice.sort == column.name else ""
-        look = "num" if column.dtype in {"int", "float", "time"} else ""
-        order = {} if not arrow else {"aria-sort": "descending" if choice.down else "ascending"}
-        text = button("sort", column.name, f"{heading}{arrow}", title=t("manager.sort_by", name=heading))
-        heads.append(html.Th(text, className=look, scope="col", **order))
+    heads = _heads(view, choice, columns, words.columns.tolist())
+    rows = [
+        [_cell(view, c, row, v, into=into) for c, v in zip(columns, shown, strict=True)]
+        for row, shown in zip(part.to_dict("records"), words.itertuples(index=False, name=None), strict=True)
+    ]
     links = [_evidence(day, choice, r) for r in part.to_dict("records")]
     if any(links):
-        heads.append(html.Th(t("manager.explain"), scope="col", className="evidence"))
-    body = []
-    for row, shown, link in zip(part.to_dict("records"), words.itertuples(index=False, name=None), links, strict=True):
-        cells = [_cell(view, c, row, v, into, button) for c, v in zip(columns, shown, strict=True)]
-        if any(links):
-            cells.append(html.Td(html.A(t("manager.explain"), href=link) if link else "", className="evidence"))
-        body.append(html.Tr(cells))
-    caption = html.Caption(
-        f"{table.title(view.lang)} · {t('manager.rows', n=f'{count:,}')}", className="visually-hidden"
-    )
-    grid = html.Div(
-        html.Table([caption, html.Thead(html.Tr(heads)), html.Tbody(body)], className="data"),
-        className="audit-table",
-        tabIndex=0,
-    )
+        heads.append(Head(text=t("manager.explain"), look="evidence"))
+        for made, link in zip(rows, links, strict=True):
+            made.append(Cell(text=t("manager.explain") if link else "", look="evidence", href=link or ""))
+    grid = RowTable(
+        id={"type": "manager-table", "part": "rows"}, caption=f"{table.title(view.lang)} · {t('manager.rows', n=f'{count:,}')}",
+        heads=heads, rows=rows, className="audit-table",
+    )  # fmt: skip
     return html.Div([grid, _pager(view, start, count, button)])
 
 

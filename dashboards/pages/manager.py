@@ -206,6 +206,7 @@ def register(app: dash.Dash, desk: Desk) -> None:
         Output("manager-rule", "value"),
         Output("manager-outcome", "value"),
         Input({"type": "manager-do", "do": ALL, "key": ALL}, "n_clicks"),
+        Input({"type": "manager-table", "part": ALL}, "clicked"),
         Input("manager-rule", "value"),
         Input("manager-outcome", "value"),
         Input("manager-find", "value"),
@@ -213,11 +214,12 @@ def register(app: dash.Dash, desk: Desk) -> None:
         State("manager-choice", "data"),
         prevent_initial_call=True,
     )
-    def choose(_clicks: list[int], *args: Any) -> Any:
+    def choose(_clicks: list[int], _rows: list[Any], *args: Any) -> Any:
         rule, outcome, find, day, state = args
-        trigger = ctx.triggered_id
-        if isinstance(trigger, dict) and not ctx.triggered[0]["value"]:
+        trigger, value = ctx.triggered_id, ctx.triggered[0]["value"]
+        if isinstance(trigger, dict) and not value:  # new buttons, not a click
             return (dash.no_update,) * 4
+        trigger = value if isinstance(value, dict) else trigger
         new = next_state(state, trigger, {"rule": rule or "", "outcome": outcome or "", "find": find or "", "day": day})
         if new is None:
             return (dash.no_update,) * 4

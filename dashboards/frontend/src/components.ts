@@ -1,17 +1,12 @@
-// Dash components of our own, registered as window.xuncha: MapView (the map, loaded on first use) and Live (the server's stream).
+// Dash components of our own, registered as window.xuncha: MapView (the map, loaded on first use), RowTable and Live (the server's stream).
 import { nameLists } from "./names";
+import { RowTable } from "./table";
 import type { Fetched, MapController } from "./map";
-import type { LayerSpec, MapProps, MapWords, StateUpdate } from "./types";
+import type { LayerSpec, MapProps, MapWords, ReactLike, StateUpdate } from "./types";
 
 declare const MAP_MODULE: string;
 declare const WORKER_MODULE: string;
 
-interface ReactLike {
-  createElement: (type: unknown, props: unknown, ...children: unknown[]) => unknown;
-  useLayoutEffect: (run: () => void | (() => void), deps?: unknown[]) => void;
-  useEffect: (run: () => void | (() => void), deps?: unknown[]) => void;
-  useRef: <T>(value: T) => { current: T };
-}
 declare global {
   interface Window {
     React: ReactLike;
@@ -194,7 +189,7 @@ function Live(props: LiveProps): unknown {
   return createElement("span", { id: props.id, hidden: true, "data-status": props.status });
 }
 
-window.xuncha = { MapView, Live };
+window.xuncha = { MapView, RowTable, Live };
 nameLists();
 
 // --- the shell: theme switch, and back to the sign-in page when the session has ended ------------------------------------

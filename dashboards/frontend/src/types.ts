@@ -101,3 +101,11 @@ export interface MapClick {
   lat: number;
   n: number;
 }
+
+// As much of React, which Dash brings, as our components use.
+export interface ReactLike {
+  createElement: (type: unknown, props: unknown, ...children: unknown[]) => unknown;
+  useLayoutEffect: (run: () => void | (() => void), deps?: unknown[]) => void;
+  useEffect: (run: () => void | (() => void), deps?: unknown[]) => void;
+  useRef: <T>(value: T) => { current: T };
+}
