@@ -6,8 +6,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gis.errors import XunchaError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 class _Entry:
     row: Mapping[str, Any]
     done: bool = False
-    error: XunchaError | None = None
+    error: BaseException | None = None
 
 
 class Journal:
@@ -37,7 +35,7 @@ class Journal:
         """Append a row; returns when it is stored.
 
         Raises:
-            StoreError: it could not be.
+            XunchaError: it could not be; whatever stopped the writing is told to all who waited for it.
         """
         entry = _Entry(row)
         with self._guard:
@@ -53,9 +51,10 @@ class Journal:
             batch, self._waiting = self._waiting, []
         try:
             self._store.ledger_append(self._ledger, *(e.row for e in batch))
-        except XunchaError as error:
+        except BaseException as error:
             for e in batch:
                 e.error = error
+            raise
         finally:
             for e in batch:
                 e.done = True
