@@ -78,21 +78,6 @@ def standard(view: View) -> list[Component]:
                  html.Td([html.Span(f"“{r['quote']}”", lang="zh-CN"), *([html.Br(), html.Span(t("data.assumption"), className="badge warn"), html.Span(f" {r['reason']}", className="note")] if r["assumption"] else [])], className="words")])
         for r in data.rule_table(named, view.lang).to_dict("records")
     ]  # fmt: skip
-    heads = html.Thead(
-        html.Tr(
-            [
-                html.Th(x)
-                for x in (
-                    t("data.rule"),
-                    t("data.clause"),
-                    t("data.name"),
-                    t("data.figure"),
-                    t("data.roles"),
-                    t("data.quote"),
-                )
-            ]
-        )
-    )
     assumed = [
         html.Tr(
             [
@@ -104,11 +89,18 @@ def standard(view: View) -> list[Component]:
         )
         for a in data.assumption_table(named, view.lang).to_dict("records")
     ]
-    heads_2 = html.Thead(html.Tr([html.Th(""), *(html.Th(t(f"data.{n}")) for n in ("name", "value", "why"))]))
     return [
         html.P([head, " ", *badge], className="alert"),
-        card(t("data.rules"), scrolled(heads, rules), note=f"{len(rules)}"),
-        card(t("data.assumptions"), scrolled(heads_2, assumed), note=f"{len(assumed)}"),
+        card(
+            t("data.rules"),
+            scrolled(heads(view, ("rule", "clause", "name", "figure", "roles", "quote")), rules),
+            note=f"{len(rules)}",
+        ),
+        card(
+            t("data.assumptions"),
+            scrolled(heads(view, ("setting", "name", "value", "why")), assumed),
+            note=f"{len(assumed)}",
+        ),
     ]
 
 
