@@ -223,7 +223,7 @@ def _with_roads(work: Work, tables: DayTables, network: Network) -> tuple[dict[s
 
 def _parts(work: Work, day: date) -> int:
     """How many groups of devices, and of sections, a day is divided into."""
-    return work.shards or shards_for(work.store.positions.count(day) if day in set(work.store.positions.days()) else 0)
+    return work.shards or shards_for(work.store.positions.count(day))
 
 
 def _roads(work: Work, day: date) -> Callable[..., RoadFrequency]:
