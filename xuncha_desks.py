@@ -69,7 +69,7 @@ def serve(
     port: Annotated[int, typer.Option(help="端口 | port")] = 8050,
     workers: Annotated[int, typer.Option(help="进程数 | processes")] = 1,
     store: Annotated[str | None, typer.Option(help="另用此库（如 replay 的）| another store, such as replay's")] = None,
-    https: Annotated[bool, typer.Option(help="前面有 HTTPS:Cookie 标 Secure | behind HTTPS")] = False,
+    https: Annotated[bool, typer.Option(help="前面有 HTTPS，Cookie 标 Secure | behind HTTPS")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="同时持续跟踪当天 | follow the day beside it")] = False,
     load: Annotated[bool, typer.Option("--load", help="跟踪时装入新文件 | with --follow: load new files")] = False,
 ) -> None:

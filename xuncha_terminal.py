@@ -134,9 +134,10 @@ def print_run(city: City, store: Store, run: Run) -> None:
     counts = {"windows": "应巡", "covered": "已巡", "missed": "漏巡", "unknown": "未知", "excused": "免巡"}
     zh = language() == "zh"
     by_km = standard_of(city).measure.weight.value == "km"
-    weight = (" 按公里" if zh else " by km") if by_km else ""
     for r in rollups.to_dict("records"):
         told = "  ".join(f"{word if zh else name} {r[name]:>6}" for name, word in counts.items())
+        weighted = by_km and r["km_windows"] != r["windows"]  # a community's window counts as one
+        weight = (" 按公里" if zh else " by km") if weighted else ""
         rate = f"{'达标率' if zh else 'rate'} {r['rate_low']:.1%}–{r['rate_high']:.1%}{weight}"
         typer.echo(f"  {r['rule_id']:<22} {told}  {rate}")
     changed = store.difference(run.run_id)

@@ -71,7 +71,8 @@ def _controls(view: View, choice: Choice, names: dict[str, str]) -> Component:
     ]
     crumbs: list[Any] = [_do("up", "", t("manager.everything"))]
     for level in choice.path:
-        words = f"{t.pick(LEVELS[level].zh, LEVELS[level].en)}:{names.get(level, choice.path[level])}"
+        name = names.get(level, choice.path[level])
+        words = t.pick(f"{LEVELS[level].zh}：{name}", f"{LEVELS[level].en}: {name}")
         crumbs += ["›", _do("up", level, words)]
     crumbs += ["›", html.Span(t.pick(LEVELS[choice.level].zh, LEVELS[choice.level].en), className="here")]
     return html.Div(

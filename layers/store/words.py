@@ -54,7 +54,8 @@ def busy(who: str) -> StoreError:
 def other_zone(stored: str, asked: str) -> StoreError:
     """The store's local days are those of another time zone."""
     return store_error(
-        "store.timezone", f"存储的时区是 {stored}，城市文件写的是 {asked}", f"the store's time zone is {stored}, the city file {asked}",
+        "store.timezone", f"存储的时区是 {stored}，城市文件写的是 {asked}",
+        f"the store's time zone is {stored}, the city file says {asked}",
         "改回时区，或另建存储", "set the time zone back, or use another store",
     )  # fmt: skip
 

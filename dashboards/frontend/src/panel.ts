@@ -100,14 +100,15 @@ export class Panel {
   }
 }
 
-// "路段: 已巡 120, 漏巡 7" for those who do not see the map.
+// "路段：已巡 120，漏巡 7" for those who do not see the map.
 export function summary(specs: LayerSpec[], counts: (layer: string) => Map<number | null, number>, words: MapWords): string {
+  const [of, next, end] = document.documentElement.lang.startsWith("zh") ? ["：", "，", "；"] : [": ", ", ", "; "];
   return specs
     .filter((s) => s.kind !== "raster" && s.style.kind === "classes")
     .map((spec) => {
       const parts = [...counts(spec.id)].sort((a, b) => (a[0] ?? 1e9) - (b[0] ?? 1e9));
-      const body = parts.map(([v, n]) => `${labelOf(spec.style, v, words.missing)} ${n.toLocaleString()}`).join(", ");
-      return `${spec.title}: ${body || "0"}`;
+      const body = parts.map(([v, n]) => `${labelOf(spec.style, v, words.missing)} ${n.toLocaleString()}`).join(next);
+      return `${spec.title}${of}${body || "0"}`;
     })
-    .join("; ");
+    .join(end);
 }
