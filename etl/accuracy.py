@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from etl.evaluate import score_table
+from etl.evaluate import reason_table, score_table
 from gis.evaluate import brier, reliability
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ _HEAD = {
     "precision_missed": "漏巡准确 missed: precision", "recall_missed": "召回 recall ", "unknown_share": "未知 unknown",
     "unknown_covered": "其中已巡 of it covered", "rate_true": "真实率 true rate", "rate_low": "下限 low", "rate_high": "上限 high",
     "rate_error": "误差 error", "recall": "里程召回 recall (m)", "precision": "里程准确 precision (m)", "f1": "F1",
+    "missed": "判为漏巡 called missed", "covered": "误判已巡 called covered", "silent": "失联 silent", "inferred": "只能推断 inferred",
+    "doubted_not_passed": "存疑：未到 doubted: not passed", "doubted_partial": "存疑：部分 doubted: partial",
+    "doubted_too_fast": "存疑：过快 doubted: too fast", "other": "其他 other",
     "case": "情形 case", "low": "从 from", "high": "到 to", "said": "所称 said", "happened": "实际 happened",
 }  # fmt: skip
-_SCORES = (
-    "precision_covered", "recall_covered", "precision_missed", "recall_missed", "unknown_share", "unknown_covered", "rate_true",
-    "rate_low", "rate_high", "rate_error",
-)  # fmt: skip
+GOOD_S, GOOD_M = 30.0, 8.0  # data that an office can ask its phones for
 
 
 def report(
@@ -71,6 +71,7 @@ def report(
         + _markdown(
             score_table(_named(w), ["rule_id", "policy_class", "mode"]).drop(columns=["rate_low", "rate_high"])
         ),
+        _reasons(w, p),
         "## 不做校准时 | By the rules alone, without calibration\n\n"
         + _markdown(score_table(p, ["mode", "interval_s"])),
         "## 校准后 | With calibration\n\n" + _markdown(score_table(w, ["mode", "interval_s"])),
@@ -135,6 +136,19 @@ def _conditions(e: Evaluation) -> pd.DataFrame:
     by = ["mode", "interval_s", "noise_m"]
     metres = e.passes.groupby(by, sort=True)[["recall", "precision", "f1"]].mean().reset_index()
     return score_table(e.windows, by).merge(metres, on=by).drop(columns=["rate_low", "rate_high", "windows"])
+
+
+def _reasons(w: pd.DataFrame, p: pd.DataFrame) -> str:
+    """Why windows that were truly missed are unknown: all conditions by mode and interval, and good data by rule."""
+    good = ((w["interval_s"] <= GOOD_S) & (w["noise_m"] <= GOOD_M)).to_numpy()
+    return "\n\n".join(
+        (
+            _REASONS,
+            _markdown(reason_table(w, p, ["mode", "interval_s"])),
+            _GOOD,
+            _markdown(reason_table(w[good], p[good], ["rule_id", "mode"])),
+        )
+    )
 
 
 def _reliability(calibrated: pd.DataFrame, plain: pd.DataFrame) -> str:
@@ -214,6 +228,17 @@ def _cell(value: object) -> str:
         return "—" if np.isnan(value) else f"{value:g}" if value == int(value) and abs(value) > 1 else f"{value:.3f}"
     return str(value)
 
+
+_REASONS = """## 真实漏巡的时段为何未知 | Why truly missed windows are unknown
+
+真实漏巡的时段，各按结果所占的比例。失联：责任人在岗失联的时间足够一次全面巡查，按规则即未知。存疑：按规则是漏巡，但数据质量不足以排除已巡，
+校准把它转为未知；部分：已巡一部分，离要求不远的最难分辨。
+Of the windows that truly were missed, the share of each result. *Silent*: those who answer were unheard on duty for so long that a full
+patrol could have fitted; unknown by the rules. *Doubted*: missed by the rules, but the data cannot exclude that it was covered, so that
+calibration makes it unknown; *partial*: a part was covered, and what is close to the requirement is hardest to tell."""
+
+_GOOD = f"""数据好时（间隔至多 {GOOD_S:g} s、噪声至多 {GOOD_M:g} m），按规则：
+With good data (fixes at most {GOOD_S:g} s apart, at most {GOOD_M:g} m of noise), by rule:"""
 
 _NETWORKS = """## 其他路网 | On other networks
 

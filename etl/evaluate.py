@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 INTERVALS_S = (5.0, 15.0, 30.0, 60.0, 120.0, 180.0)
 NOISES_M = (3.0, 8.0, 15.0, 30.0)
 MODES = (Mode.FOOT, Mode.EBIKE, Mode.VEHICLE)
+REASONS = ("missed", "covered", "silent", "inferred", "doubted_not_passed", "doubted_partial", "doubted_too_fast")
 # Chosen on CHOICE_SEEDS together, so that decided calls are right in 98 of 100 under nearly all conditions with the fewest unknown:
 # what others give is in docs/method.md (benchmarks/doubt_limits.py).
 DOUBT_MISSED, DOUBT_COVERED = Doubt(0.015, 5.5, 0.05), Doubt(0.95, 3.0, 0.93)
@@ -191,6 +192,31 @@ def score_table(compared: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     for key, group in compared.groupby(list(by), sort=True, observed=True):
         rows.append({**dict(zip(by, key, strict=True)), **asdict(scores(confusion(group)))})
     return pd.DataFrame(rows)
+
+
+def reason_table(called: pd.DataFrame, plain: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """What became of the windows that were truly missed, and why so many of them are unknown: shares, one row a group.
+
+    Args:
+        called: windows as called, with calibration.
+        plain: the same windows, in the same order, by the rules alone; their cause tells what a doubted call rested on.
+        by: columns to group by.
+
+    Returns:
+        columns of `by`, windows (truly missed), missed (called so), covered (called so), silent and inferred (unknown by the rules),
+        doubted_not_passed, doubted_partial, doubted_too_fast (a *missed* that the data cannot support, by its cause), other.
+    """
+    call, cause = called["call"].to_numpy(dtype=object), called["cause"].to_numpy(dtype=object)
+    doubted = pd.Series("doubted_" + plain["cause"].fillna("").astype(str).to_numpy(dtype=object))
+    reason = np.where(call == "unknown", np.where(cause == "unsupported", doubted, cause), call)
+    known = pd.Series(reason, index=called.index).where(np.isin(reason, REASONS), "other")
+    lost = (called["truth"] == "missed").to_numpy()
+    counts = pd.crosstab([called.loc[lost, b] for b in by], known[lost]).reindex(
+        columns=[*REASONS, "other"], fill_value=0
+    )
+    shares = counts.div(counts.sum(axis=1), axis=0)
+    shares.insert(0, "windows", counts.sum(axis=1))
+    return shares.rename_axis(columns=None).reset_index()
 
 
 def fit_calibration(

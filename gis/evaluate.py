@@ -36,12 +36,13 @@ def compare_windows(called: pd.DataFrame, true: pd.DataFrame, *, classes: pd.Ser
         classes: policy class by section_id, for reports per class.
 
     Returns:
-        columns section_id, rule_id, window_ix, length_mm, call, truth, probability, and policy_class where `classes` is given.
+        columns section_id, rule_id, window_ix, length_mm, call, cause (of the call), truth, probability, and policy_class where
+        `classes` is given.
 
     Raises:
         ValueError: the two do not hold the same windows.
     """
-    left = called.set_index(list(KEY))[["length_mm", "outcome", "probability"]]
+    left = called.set_index(list(KEY))[["length_mm", "outcome", "cause", "probability"]]
     right = true.set_index(list(KEY))["outcome"]
     if len(left) != len(right) or not left.index.isin(right.index).all():
         raise ValueError("called and true hold different windows")  # noqa: TRY003, EM101 (a caller's error, no user's)

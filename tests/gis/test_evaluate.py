@@ -20,6 +20,7 @@ def windows(outcomes, probability=None):
             "window_ix": 0,
             "length_mm": 1000,
             "outcome": outcomes,
+            "cause": None,
             "probability": probability or [0.5] * len(outcomes),
         }
     )

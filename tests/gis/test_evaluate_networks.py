@@ -9,7 +9,7 @@ import pytest
 from hand_network import Sec, Seg, make_network
 
 from etl.accuracy import network_section
-from etl.evaluate import Ground, evaluate
+from etl.evaluate import Ground, evaluate, reason_table
 from etl.evaluate_networks import part_of
 from gis.calibration_tables import latest
 from gis.model import Mode
@@ -68,3 +68,23 @@ def test_a_part_is_evaluated_and_told(ground):
     assert "最靠中心的 2.0 km，全网共 6.0 km" in page
     assert "2 sections with a rule" in page
     assert "| ebike | 10 | 3 |" in page
+
+
+def test_reasons_of_truly_missed_windows_counted_by_hand():
+    #          called     its cause      cause by the rules alone   truth
+    rows = [("missed",  "partial",     "partial",    "missed"),
+            ("unknown", "unsupported", "partial",    "missed"),
+            ("unknown", "unsupported", "not_passed", "missed"),
+            ("unknown", "silent",      "silent",     "missed"),
+            ("unknown", "unsupported", None,         "missed"),  # covered by the rules
+            ("covered", None,          None,         "missed"),
+            ("unknown", "silent",      "silent",     "covered"),  # not truly missed
+            ("missed",  "not_passed",  "not_passed", "covered")]  # fmt: skip
+    called = pd.DataFrame([(r[0], r[1], r[3], "foot") for r in rows], columns=["call", "cause", "truth", "mode"])
+    plain = pd.DataFrame({"cause": [r[2] for r in rows]})
+    table = reason_table(called, plain, ["mode"])
+    assert table["windows"].tolist() == [6]
+    shares = {c: table[c].item() * 6 for c in table.columns[2:]}
+    assert shares == pytest.approx({
+        "missed": 1, "covered": 1, "silent": 1, "inferred": 0, "doubted_not_passed": 1, "doubted_partial": 1, "doubted_too_fast": 0, "other": 1,
+    })  # fmt: skip
