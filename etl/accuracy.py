@@ -60,13 +60,13 @@ def report(
         place: name of the network.
         today: date of the run.
         table: the calibration.
-        seconds: how long it took.
+        seconds: processor time that it took.
         command: how to make the page again.
     """
     w, p = found.windows, found.plain
     parts = [
         _intro(w, place=place, today=today, table=table, seconds=seconds, command=command),
-        "## 按方式、间隔与噪声 | By mode, interval and noise\n\n" + _markdown(_conditions(found)),
+        f"## 按方式、间隔与噪声 | By mode, interval and noise\n\n{_DENSE}\n\n" + _markdown(_conditions(found)),
         "## 按规则与等级 | By rule and class\n\n"
         + _markdown(
             score_table(_named(w), ["rule_id", "policy_class", "mode"]).drop(columns=["rate_low", "rate_high"])
@@ -93,7 +93,8 @@ def network_section(found: Evaluation, part: Part, *, place: str, seconds: float
     graph = part.ground.network.graph
     return f"""### {place}
 
-`{command}`，{seconds:.0f} s；{graph.segment_count:,} 条边；有规则的路段 {part.sections:,} 条（{which_zh}），{len(found.windows):,} 个时段。
+`{command}`，处理器时间 processor time {seconds:.0f} s。
+{graph.segment_count:,} 条边；有规则的路段 {part.sections:,} 条（{which_zh}），{len(found.windows):,} 个时段。
 {graph.segment_count:,} segments; {part.sections:,} sections with a rule ({which_en}), {len(found.windows):,} windows.
 
 {_markdown(_conditions(found))}"""
@@ -113,7 +114,7 @@ def _intro(w: pd.DataFrame, *, place: str, today: date, table: CalibrationTable,
 How often the audit is wrong: simulated patrols on the network of {place}, whose truth is known, are degraded, audited as usual and
 compared.
 
-- 生成 | made by: `{command}`，{today:%Y-%m-%d},{seconds:.0f} s
+- 生成 | made by: `{command}`，{today:%Y-%m-%d}，处理器时间 processor time {seconds:.0f} s
 - 机器 | machine: {machine}
 - 版本 | versions: {libraries}
 - 校准 | calibration: {table.version}（{table.fitted_on}）；此处各日（种子 {seeds}）未用于拟合
@@ -218,6 +219,8 @@ def _community(windows: pd.DataFrame) -> str:
 def _markdown(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> str:
     """A table in Markdown; shares with three decimals."""
     shown = frame if columns is None else frame[list(columns)]
+    whole = [c for c in ("interval_s", "noise_m") if c in shown.columns]
+    shown = shown.assign(**{c: shown[c].map("{:g}".format) for c in whole})
     head = [_HEAD.get(str(c), str(c)) for c in shown.columns]
     rows = [" | ".join(_cell(v) for v in r) for r in shown.itertuples(index=False)]
     return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {r} |" for r in rows)])
@@ -228,6 +231,8 @@ def _cell(value: object) -> str:
         return "—" if np.isnan(value) else f"{value:g}" if value == int(value) and abs(value) > 1 else f"{value:.3f}"
     return str(value)
 
+
+_DENSE = """间隔 1 s 只算两种噪声，不参与校准的拟合。With a fix a second two noises only; calibration was not fitted on them."""
 
 _REASONS = """## 真实漏巡的时段为何未知 | Why truly missed windows are unknown
 

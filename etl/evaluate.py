@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 INTERVALS_S = (5.0, 15.0, 30.0, 60.0, 120.0, 180.0)
 NOISES_M = (3.0, 8.0, 15.0, 30.0)
+DENSE = (
+    (1.0, 8.0),
+    (1.0, 30.0),
+)  # s, m: a fix a second costs fifteen seconds a condition, so only two, in the report alone
 MODES = (Mode.FOOT, Mode.EBIKE, Mode.VEHICLE)
 REASONS = ("missed", "covered", "silent", "inferred", "doubted_not_passed", "doubted_partial", "doubted_too_fast")
 # Chosen on CHOICE_SEEDS together, so that decided calls are right in 98 of 100 under nearly all conditions with the fewest unknown:
@@ -86,6 +90,7 @@ def evaluate(
     seeds: Sequence[int] = TEST_SEEDS,
     intervals_s: Sequence[float] = INTERVALS_S,
     noises_m: Sequence[float] = NOISES_M,
+    also: Sequence[tuple[float, float]] = (),
     modes: Sequence[Mode] = MODES,
     table: CalibrationTable | None = None,
     usual: Degradation = USUAL,
@@ -98,6 +103,7 @@ def evaluate(
         seeds: one simulated day each, per mode.
         intervals_s: times between fixes.
         noises_m: standard deviations of the error on each axis.
+        also: further pairs of the two.
         modes: how squads move.
         table: calibration to apply; None judges by the rules alone.
         usual: all other errors.
@@ -105,7 +111,7 @@ def evaluate(
     """
     matcher = Matcher(ground.network.graph)
     found: list[Found] = []
-    conditions = [(i, n) for i in intervals_s for n in noises_m]
+    conditions = [*also, *((i, n) for i in intervals_s for n in noises_m)]
     for seed in seeds:
         for mode in modes:
             rng = np.random.default_rng([seed, int(mode)])
