@@ -26,8 +26,8 @@ _LIBRARIES = ("numpy", "numba", "scipy", "shapely", "pandas")
 _HEAD = {
     "mode": "方式 mode", "interval_s": "间隔 interval (s)", "noise_m": "噪声 noise (m)",
     "rule_id": "规则 rule", "policy_class": "等级 class",
-    "windows": "应巡 windows", "precision_covered": "已巡准确 covered: precision", "recall_covered": "召回 recall",
-    "precision_missed": "漏巡准确 missed: precision", "recall_missed": "召回 recall ", "unknown_share": "未知 unknown",
+    "windows": "应巡 windows", "precision_covered": "已巡准确 covered: precision", "recall_covered": "已巡召回 covered: recall",
+    "precision_missed": "漏巡准确 missed: precision", "recall_missed": "漏巡召回 missed: recall", "unknown_share": "未知 unknown",
     "unknown_covered": "其中已巡 of it covered", "rate_true": "真实率 true rate", "rate_low": "下限 low", "rate_high": "上限 high",
     "rate_error": "误差 error", "recall": "里程召回 recall (m)", "precision": "里程准确 precision (m)", "f1": "F1",
     "missed": "判为漏巡 called missed", "covered": "误判已巡 called covered", "silent": "失联 silent", "inferred": "只能推断 inferred",

@@ -36,10 +36,8 @@ if TYPE_CHECKING:
 
 INTERVALS_S = (5.0, 15.0, 30.0, 60.0, 120.0, 180.0)
 NOISES_M = (3.0, 8.0, 15.0, 30.0)
-DENSE = (
-    (1.0, 8.0),
-    (1.0, 30.0),
-)  # s, m: a fix a second costs fifteen seconds a condition, so only two, in the report alone
+# Interval and noise of a fix a second: fifteen seconds of processor time a condition, so only two, in the report alone.
+DENSE = ((1.0, 8.0), (1.0, 30.0))
 MODES = (Mode.FOOT, Mode.EBIKE, Mode.VEHICLE)
 REASONS = ("missed", "covered", "silent", "inferred", "doubted_not_passed", "doubted_partial", "doubted_too_fast")
 # Chosen on CHOICE_SEEDS together, so that decided calls are right in 98 of 100 under nearly all conditions with the fewest unknown:
