@@ -6,6 +6,7 @@ Commands live beside this file by concern: `xuncha_data`, `xuncha_results`, `xun
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,7 +43,7 @@ Is every street really patrolled, where do problems pile up, are they settled in
 退出码 | exit codes: 0 成功 done · 1 其他 other · 2 设置有误 settings · 3 数据有误 input · 4 库有误 store · 5 无法回答 no answer
 """,
 )
-user_app = typer.Typer(no_args_is_help=True, help="网页帐号 | accounts of the web application")
+user_app = typer.Typer(no_args_is_help=True, help="网页账号 | accounts of the web application")
 standard_app = typer.Typer(no_args_is_help=True, help="标准 | standards")
 app.add_typer(user_app, name="user")
 app.add_typer(standard_app, name="standard")
@@ -67,6 +68,22 @@ user_app.command("add")(xuncha_desks.user_add)
 user_app.command("list")(xuncha_desks.user_list)
 standard_app.command("list")(xuncha_results.standard_list)
 standard_app.command("show")(xuncha_results.standard_show)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"xuncha {version('xuncha')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _shown: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="显示版本 | show the version")
+    ] = False,
+) -> None:
+    """Options that stand before any command."""
 
 
 @app.command()

@@ -174,21 +174,36 @@ def user_add(
 ) -> None:
     """添加或修改账号 | add an account, or change it."""
     from dashboards.auth.accounts import add_user
+    from dashboards.auth.known_scopes import checked
+    from dashboards.auth.principal import Scope, parse_role
 
-    secret = (
-        password
-        if password is not None
-        else typer.prompt("密码 | password", hide_input=True, confirmation_prompt=True, err=True)
-    )
+    parse_role(role)
     with opened(city_of(city_file)) as store:
+        about = checked(store, Scope.parse(scope))  # before anybody types a password
+        secret = (
+            password
+            if password is not None
+            else typer.prompt("密码 | password", hide_input=True, confirmation_prompt=True, err=True)
+        )
         added = add_user(store, name, role, scope, secret)
-    say(f"{added.name}：{added.role}，{added.scope}", f"{added.name}: {added.role}, {added.scope}")
+    of = about and (f"（{about}）" if language() == "zh" else f" ({about})")
+    say(f"{added.name}：{added.role}，{added.scope}{of}", f"{added.name}: {added.role}, {added.scope}{of}")
 
 
 def user_list(city_file: CityFile) -> None:
-    """列出账号 | list the accounts."""
+    """列出账号：账号、角色、范围、状态 | list the accounts: name, role, scope, state."""
+    from dashboards.auth.known_scopes import known_scopes
+
     with opened(city_of(city_file)) as store:
         rows = store.ledger("users", limit=100_000)
+        known = {f"{kind}:{key}" for kind in ("town", "squad") for key in known_scopes(store, kind)} | {"county"}
     if len(rows):
         for r in rows.drop_duplicates("name").sort_values("name").to_dict("records"):
-            typer.echo(f"{r['name']}\t{r['role']}\t{r['scope']}\t{'' if r.get('active', True) else '停用'}")
+            state = [] if r.get("active", True) else [_word("停用", "closed")]
+            state += [] if r["scope"] in known else [_word("数据里没有这个范围", "no such scope in the data")]
+            typer.echo(f"{r['name']}\t{r['role']}\t{r['scope']}\t{_word('；', '; ').join(state)}")
+
+
+def _word(zh: str, en: str) -> str:
+    """A word in the language of the terminal."""
+    return zh if language() == "zh" else en

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import socket
+from contextlib import closing
+from datetime import date
+from importlib.metadata import version
 
+import geopandas as gpd
+import pandas as pd
 import pytest
 import typer
+from shapely import box
 from typer.testing import CliRunner
 
 import xuncha
+from dashboards.auth.accounts import add_user
+from dashboards.auth.known_scopes import checked, known_scopes
+from dashboards.auth.principal import Scope
 from gis.errors import SettingsError
+from layers.contracts import TABLES
+from layers.store import open_store
+from layers.store.base import SourceRecord
 
 COMMANDS = typer.main.get_command(xuncha.app)
 
@@ -72,3 +84,49 @@ def test_half_an_oidc_provider_is_told(monkeypatch, capsys, city):
     monkeypatch.delenv("XUNCHA_OIDC_CLIENT_ID", raising=False)
     code, said = failed(monkeypatch, capsys, "serve", city, "--port", "0")
     assert (code, "[cli.oidc]" in said) == (2, True)
+
+
+def added(monkeypatch, capsys, city, *words):
+    """Exit code and what is said of `xuncha user add`."""
+    monkeypatch.setenv("XUNCHA_PASSWORD", "a long password")
+    return failed(monkeypatch, capsys, "user", "add", city, *words)
+
+
+def put(store, table, day, row):
+    """Load one row of a table."""
+    frame = pd.DataFrame([row]).reindex(columns=[c.name for c in TABLES[table].columns])
+    frame = gpd.GeoDataFrame(frame, crs=4326) if "geometry" in row else frame
+    record = SourceRecord(f"{table}-{day}", table, f"{table}.gpkg", f"{day}".ljust(64, "0"), rows_in=1)
+    store.load(frame, record, pd.DataFrame(), valid_from=day)
+
+
+def test_an_account_of_a_town_that_does_not_exist_is_refused_with_those_that_do(monkeypatch, capsys, city, tmp_path):
+    asked = ("li", "--role", "manager", "--scope")
+    code, said = added(monkeypatch, capsys, city, *asked, "town:T9")
+    assert (code, "先执行 xuncha load" in said) == (2, True)
+    grid = {"grid_id": "G1", "name": "一号", "geometry": box(121, 29, 121.1, 29.1)}
+    with closing(open_store(f"embedded:{tmp_path / 'store'}", timezone="Asia/Shanghai")) as store:
+        put(store, "work_grids", date(2026, 1, 1), grid)
+        assert "--scope county" in added(monkeypatch, capsys, city, *asked, "town:T9")[1]
+        put(store, "work_grids", date(2026, 1, 2), grid | {"town_id": "T1"})
+        put(store, "units", date(2026, 1, 1), {"unit_id": "U1", "name": "一中队", "kind": "squad"})
+        assert known_scopes(store, "town") == {"T1": ""}
+        assert checked(store, Scope("squad", "U1")) == "一中队"
+    code, said = added(monkeypatch, capsys, city, *asked, "town:T9")
+    assert (code, said) == (2, "[auth.scope] 没有镇街“T9” → 已知的有：town:T1\n")
+    monkeypatch.setenv("XUNCHA_LANG", "en")
+    assert "known are: squad:U1 一中队" in added(monkeypatch, capsys, city, *asked, "squad:T1")[1]
+    assert added(monkeypatch, capsys, city, *asked, "squad:U1") == (0, "li: manager, squad:U1 (一中队)\n")
+
+
+def test_accounts_are_listed_with_a_scope_that_is_gone(monkeypatch, capsys, city, tmp_path):
+    with closing(open_store(f"embedded:{tmp_path / 'store'}", timezone="Asia/Shanghai")) as store:
+        store.prepare()
+        add_user(store, "li", "manager", "town:T9", "a long password")
+        add_user(store, "wu", "planner", "county", "a long password", active=False)
+    shown = CliRunner().invoke(xuncha.app, ["user", "list", city]).output
+    assert shown == "li\tmanager\ttown:T9\t数据里没有这个范围\nwu\tplanner\tcounty\t停用\n"
+
+
+def test_the_version_is_told():
+    assert CliRunner().invoke(xuncha.app, ["--version"]).output == f"xuncha {version('xuncha')}\n"
