@@ -252,9 +252,13 @@ def test_backup_of_an_open_store_and_restore(tmp_path):
     store.load(samples.grids("abc"), SourceRecord("g", "work_grids", "g", "ab", 3), samples.NO_QUARANTINE, valid_from=date(2026, 1, 1))  # fmt: skip
     store.positions.load([samples.positions(300)], SourceRecord("p", "positions", "p", "ab", 300), samples.NO_QUARANTINE)  # fmt: skip
     before = seen(store)
+    for folder in ("bin", "venv/bin"):  # as installed below any prefix: the Python is that of the same installation
+        (tmp_path / "opt" / folder).mkdir(parents=True)
+    shutil.copy2(DEPLOY / "xuncha-backup", tmp_path / "opt" / "bin")
+    (tmp_path / "opt" / "venv" / "bin" / "python").symlink_to(sys.executable)
     done = subprocess.run(  # while the store is open
-        ["sh", str(DEPLOY / "xuncha-backup"), str(place), str(tmp_path / "backup")],
-        env={**os.environ, "XUNCHA_PYTHON": sys.executable}, capture_output=True, text=True, check=True,
+        ["sh", str(tmp_path / "opt" / "bin" / "xuncha-backup"), str(place), str(tmp_path / "backup")],
+        env={k: v for k, v in os.environ.items() if k != "XUNCHA_PYTHON"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     made = Path(done.stdout.strip())
     store.load(samples.grids("abcd"), SourceRecord("g", "work_grids", "g", "cd", 4), samples.NO_QUARANTINE, valid_from=date(2026, 2, 1))  # fmt: skip
