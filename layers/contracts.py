@@ -337,7 +337,7 @@ _RESULT = (
         outcome str! 结果 | Outcome (covered, missed, unknown, excused)
         outcome_responsible str! 责任人结果 | Outcome by the responsible person
         covered_mm_responsible int! 责任人已巡长度 | Covered by the responsible person | mm
-        probability float 把握 | Probability of covered
+        probability float 已巡的把握 | Probability of covered
         silent_s float! 失联时长 | Silence of those on duty | s
         needed_s float! 所需时长 | Time a full patrol needs | s
         cause str 原因 | Cause (no_rostered, not_passed, too_fast, partial, silent, inferred, exception)

@@ -198,7 +198,7 @@ def _shown(value: Any, field: str, lang: str, time_zone: str) -> str:
     """A value of a popup: escaped, because names come from files."""
     if is_missing(value):
         return "—"
-    if field.startswith("rate") or field.endswith("share"):
+    if field.startswith("rate") or field.endswith("share") or field == "probability":
         return f"{value:.1%}"
     if isinstance(value, pd.Timestamp):
         return value.tz_convert(time_zone).strftime("%m-%d %H:%M")

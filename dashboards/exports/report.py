@@ -234,10 +234,19 @@ def _sentences(report: Report) -> list[str]:
     density = report.views["density"].frame
     grids = density[density["level"] == "work_grid"] if len(density) else density
     if len(grids):
-        few = grids[grids["verdict"] == "short"]
-        out.append(t(f"信息采集人员：{len(grids)} 个工作网格·日中 {len(few)} 个配置不足，缺口合计 {few['gap'].sum():.1f} 人。",
-                     f"Collectors: {len(few)} of {len(grids)} work-grid days are short, by {few['gap'].sum():.1f} persons in all."))  # fmt: skip
+        out.append(_density_sentence(report, grids))
     return out
+
+
+def _density_sentence(report: Report, grids: pd.DataFrame) -> str:
+    t, few = report.t, grids[grids["verdict"] == "short"]
+    undecided = int((grids["verdict"] == "undecided").sum())
+    if undecided == len(grids):
+        return t(f"信息采集人员：{undecided} 个工作网格·日都无法判定（缺区位或名册）。",
+                 f"Collectors: none of {undecided} work-grid days can be decided (without zone or roster).")  # fmt: skip
+    rest = t(f"；另有 {undecided} 个无法判定", f"; {undecided} cannot be decided") if undecided else ""
+    return t(f"信息采集人员：{len(grids)} 个工作网格·日中 {len(few)} 个配置不足，缺口合计 {few['gap'].sum():.1f} 人{rest}。",
+             f"Collectors: {len(few)} of {len(grids)} work-grid days are short, by {few['gap'].sum():.1f} persons in all{rest}.")  # fmt: skip
 
 
 def _extremes(report: Report, roads: pd.DataFrame) -> list[str]:
@@ -271,7 +280,7 @@ def _count_heads(report: Report, first: str) -> list[str]:
             t("达标率下限–上限", "Rate, low – high"), "", t("责任人下限", "Responsible, low")]  # fmt: skip
 
 
-COUNT_WIDTHS = (3.4, 0.95, 0.95, 0.95, 0.95, 0.95, 0.95, 2.0, 1.3, 1.25)
+COUNT_WIDTHS = (2.9, 0.9, 0.95, 0.95, 0.95, 1.5, 0.9, 2.0, 1.3, 1.3)
 
 
 def count_table(report: Report, kind: Kind, by: str, names: Mapping[str, str], first: str) -> Table:
@@ -340,9 +349,12 @@ def _places(report: Report) -> list[Any]:
     return out
 
 
-def _grid_table(report: Report, grids: pd.DataFrame) -> Table:
+def _grid_table(report: Report, grids: pd.DataFrame) -> Table | Paragraph:
     t = report.t
     judged = grids[grids["rule_id"].notna()].assign(short=lambda f: f["required_rounds"] - f["completed_rounds"])
+    if judged.empty:
+        return Paragraph(t(f"{len(grids)} 个工作网格都没有轮次要求（没有区位），不作判定。",
+                           f"None of {len(grids)} work grids has a required number of rounds (no zone): not judged."), style(9.5))  # fmt: skip
     judged = judged.sort_values(["short", "grid_id"], ascending=[False, True], kind="stable")
     rows, marks = [], []
     for i, g in enumerate(judged.to_dict("records")):

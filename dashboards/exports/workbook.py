@@ -25,7 +25,7 @@ SHEETS = (
     "people", "devices", "hotspots", "case_areas", "zonal", "zonal_change", "clocks", "findings",
 )  # fmt: skip
 MOST_ROWS = 100_000  # a sheet beyond this is cut, and says so
-SHARES = ("达标率", "占比", "比例", "进度", "匹配率", "Rate", "Share", "share", "rate")
+SHARES = ("达标率", "占比", "比例", "进度", "匹配率", "把握", "Rate", "Share", "share", "rate", "Probability")
 WIDEST = 46
 # Counts of a rule on the cover, with the kilometres that its rates are weighted by.
 _COUNTS = (

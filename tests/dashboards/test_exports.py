@@ -5,9 +5,11 @@ import json
 import sqlite3
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import geopandas as gpd
 import openpyxl
+import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -15,6 +17,7 @@ import small_run
 
 from dashboards.exports import export_days
 from dashboards.exports.html_map import STATIC
+from dashboards.exports.report import _density_sentence, _grid_table
 from dashboards.exports.text import as_text
 from dashboards.views import SPECS
 from gis.errors import ImpossibleError
@@ -137,3 +140,23 @@ def test_the_map_needs_no_network_and_its_legend_equals_the_table(filled, tmp_pa
 def test_a_day_without_audit_is_said(filled, tmp_path) -> None:
     with pytest.raises(ImpossibleError, match="has not been audited"):
         export_days(Town(), filled, [small_run.DAY.replace(day=19)], tmp_path, formats=["csv"])
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "zh", "en"),
+    [
+        (["undecided", "undecided"], "2 个工作网格·日都无法判定", "none of 2"),
+        (["short", "undecided"], "1 个配置不足，缺口合计 1.5 人；另有 1 个无法判定", "1 cannot be decided"),
+        (["short", "enough"], "1 个配置不足，缺口合计 1.5 人。", "by 1.5 persons in all."),
+    ],
+)
+def test_grids_that_cannot_be_judged_are_not_told_as_well_staffed(verdicts, zh, en):
+    grids = pd.DataFrame({"verdict": verdicts, "gap": [1.5, 0.0]})
+    for text, lang in ((zh, 0), (en, 1)):
+        assert text in _density_sentence(SimpleNamespace(t=lambda *words, lang=lang: words[lang]), grids)
+
+
+def test_grids_without_a_zone_make_no_empty_table():
+    grids = pd.DataFrame({"rule_id": [None], "required_rounds": [None], "completed_rounds": [None], "grid_id": ["G1"]})
+    said = _grid_table(SimpleNamespace(t=lambda zh, _en: zh), grids)
+    assert "1 个工作网格都没有轮次要求" in said.text
