@@ -16,7 +16,7 @@ from layers.contracts import TABLES, Column
 from layers.symbology import word
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from dashboards.tally import Kind
     from gis.standard import Standard
@@ -63,7 +63,9 @@ NEXT: dict[Kind, dict[str, str]] = {
     "community": {"county": "town", "town": "community", "community": "window"},
 }  # fmt: skip
 OUTCOME_FILTERS = ("missed", "unknown", "excused", "covered")
-DESCENDING = ("missed", "unknown", "windows", "km_missed", "subjects", "excused", "covered")
+DESCENDING = frozenset(
+    ("missed", "unknown", "windows", "km_missed", "km_windows", "subjects", "excused", "covered", "covered_responsible")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,11 @@ class Choice:
         words = {k: v for k, v in plain.items() if v and v != default.get(k)}
         return words | {f"in_{k}": v for k, v in self.path.items()}
 
+    def sort_column(self, columns: Container[str], standard: Standard) -> str:
+        """The column by which rows stand: the one asked for, where the table has it, else that of the ranks or of the time."""
+        default = "starts" if self.level == "window" else standard.measure.rank_by.value
+        return self.sort if self.sort in columns else default
+
     def into(self, key: str) -> Choice:
         """One step down: the rows of the next level within a row of this one."""
         level = NEXT[self.kind].get(self.level)
@@ -135,7 +142,8 @@ def path_names(base: pd.DataFrame, choice: Choice, lang: str) -> dict[str, str]:
         rows = by_person(base) if level == "person" else base
         rows = rows[rows[spec.column].replace("", NOWHERE) == key] if spec.column else rows
         found = str(rows[spec.name].iloc[0]) if len(rows) and spec.name else word(key, lang)
-        names[level] = ("未划分" if lang == "zh" else "Not assigned") if key == NOWHERE else found or key
+        nowhere = "未划分" if lang == "zh" else "Not assigned"
+        names[level] = nowhere if key == NOWHERE else found or unnamed(spec, key, lang)
     return names
 
 
@@ -167,7 +175,7 @@ def audit_table(
     """
     rows = chosen(base, choice)
     if choice.level == "window":
-        return _windows(rows, choice)
+        return _windows(rows, choice, standard)
     level = LEVELS[choice.level]
     table = tally(rows, level.column or None, standard)
     responsible = tally(rows, level.column or None, standard, charged="responsible").set_index("key")
@@ -186,7 +194,7 @@ def audit_table(
     table = _found(table, choice.find, ("name", "key", "persons", "place"))
     if choice.outcome:
         table = table[table[choice.outcome] > 0]
-    return View("audit", *_title(choice), _columns(choice, level), _sorted(table, choice, default=rank_by))
+    return View("audit", *_title(choice), _columns(choice, level), _sorted(table, choice, standard))
 
 
 def _title(choice: Choice) -> tuple[str, str]:
@@ -225,7 +233,12 @@ def _names(rows: pd.DataFrame, level: Level, keys: pd.Series, names: Mapping[str
         return [word(k, lang) for k in keys]
     filled = rows[level.name] != ""
     known = rows[filled].drop_duplicates(level.column).set_index(level.column)[level.name].to_dict()
-    return [nowhere if k == NOWHERE else str(known.get(k) or names.get(k) or k) for k in keys]
+    return [nowhere if k == NOWHERE else str(known.get(k) or names.get(k) or unnamed(level, k, lang)) for k in keys]
+
+
+def unnamed(level: Level, key: str, lang: str) -> str:
+    """What stands for a name that is not known: of a road without one words, as its sections have them, else the id."""
+    return key if level.key != "road" else "无名路" if lang == "zh" else "Unnamed road"
 
 
 def _found(table: pd.DataFrame, text: str, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -238,8 +251,8 @@ def _found(table: pd.DataFrame, text: str, columns: tuple[str, ...]) -> pd.DataF
     return table[hit]
 
 
-def _sorted(table: pd.DataFrame, choice: Choice, *, default: str) -> pd.DataFrame:
-    column = choice.sort if choice.sort in table else default
+def _sorted(table: pd.DataFrame, choice: Choice, standard: Standard) -> pd.DataFrame:
+    column = choice.sort_column(table.columns, standard)
     ties = [c for c in ("name", "starts", "key", "section_id", "grid_id", "window_ix") if c in table and c != column]
     order = [not choice.down, *(True for _ in ties)]
     return table.sort_values([column, *ties], ascending=order, kind="stable", na_position="last", ignore_index=True)
@@ -260,14 +273,14 @@ _EXTRA = {
 }
 
 
-def _windows(rows: pd.DataFrame, choice: Choice) -> View:
+def _windows(rows: pd.DataFrame, choice: Choice, standard: Standard) -> View:
     table = TABLES["section_windows" if choice.kind == "roads" else "community_windows"]
     names = WINDOW_COLUMNS[choice.kind]
     columns = tuple(_EXTRA.get(n) or table.column(n) for n in names)
     rows = _found(rows, choice.find, ("section_name", "grid_name", "persons", "missing"))
     if choice.outcome:
         rows = rows[rows["outcome"] == choice.outcome]
-    return View("audit", *_title(choice), columns, _sorted(rows, choice, default="starts"))
+    return View("audit", *_title(choice), columns, _sorted(rows, choice, standard))
 
 
 def totals(base: pd.DataFrame, choice: Choice, standard: Standard) -> dict[str, Any]:

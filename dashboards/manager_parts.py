@@ -30,7 +30,7 @@ PAGE_ROWS = 100
 MOST_DATED = 14
 RUN_FORMATS = ("pdf", "xlsx", "csv", "gpkg", "geojson", "html")
 STACK = (("covered", "km_covered"), ("unknown", "km_unknown"), ("missed", "km_missed"), ("excused", "km_excused"))
-EXPLAINED = {"window": "section_id", "section": "key", "grid": "key"}
+WHO = ("name", "section_name", "grid_name")  # what a row is about
 
 
 def outcome_mark(key: str, lang: str) -> html.Span:
@@ -101,7 +101,7 @@ def _evidence(day: date, choice: Choice, row: Mapping[Any, Any]) -> str | None:
 def _cell(view: View, column: Column, row: Mapping[Any, Any], shown: Any, *, into: bool) -> Cell:
     value = row[column.name]
     text, look = cell(column, value, shown)
-    made = Cell(text=text, look=look)
+    made = Cell(text=text, look=f"{look} subject" if column.name in WHO else look)
     if column.name == "name" and into:
         made |= {"do": "into", "key": row["key"]}
     elif column.name.startswith("outcome"):
@@ -113,15 +113,18 @@ def _cell(view: View, column: Column, row: Mapping[Any, Any], shown: Any, *, int
 
 def _heads(view: View, choice: Choice, columns: Sequence[Column], words: Sequence[str]) -> list[Head]:
     heads = []
+    sorted_by = choice.sort_column({c.name for c in columns}, view.standard)
     for column, heading in zip(columns, words, strict=True):
+        number = "num" if column.dtype in {"int", "float", "time"} else ""
         head = Head(
-            text=heading, look="num" if column.dtype in {"int", "float", "time"} else "",
-            title=view.t("manager.sort_by", name=heading), do="sort", key=column.name,
+            text=heading, look="subject" if column.name in WHO else number, title=view.t("manager.sort_by", name=heading),
+            do="sort", key=column.name,
         )  # fmt: skip
-        if choice.sort == column.name:
+        if column.name == sorted_by:
             head |= {
                 "text": f"{heading} {'↓' if choice.down else '↑'}",
                 "order": "descending" if choice.down else "ascending",
+                "do": "turn",
             }
         heads.append(head)
     return heads

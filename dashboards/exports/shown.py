@@ -106,6 +106,7 @@ def with_places(table: View, base: pd.DataFrame, choice: Choice, shapes: Mapping
         position = pd.Series(np.arange(len(frame)), index=frame["key"])
         group = position.reindex(pairs["key"]).to_numpy(dtype=np.int64)
         places = gathered(pairs["shape"].to_numpy(dtype=object), group, len(frame))
+    frame = frame[[c.name for c in table.columns if c.name in frame]]  # what is shown, in its order, and no more
     placed = gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(places, index=frame.index, crs=4326), crs=4326)
     return replace(table, frame=placed, columns=(*table.columns, Column("geometry", "geometry", "位置", "Place")))
 

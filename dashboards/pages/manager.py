@@ -8,7 +8,7 @@ import dash
 from dash import ALL, Input, Output, State, ctx, dcc, html
 
 from dashboards.auth.principal import ForbiddenError
-from dashboards.desk_manager import LEVELS, LEVELS_OF, NEXT, OUTCOME_FILTERS, Choice, path_names, trend
+from dashboards.desk_manager import DESCENDING, LEVELS, LEVELS_OF, NEXT, OUTCOME_FILTERS, Choice, path_names, trend
 from dashboards.manager_parts import (
     PAGE_ROWS,
     confirmation_of,
@@ -55,10 +55,8 @@ def changed(choice: Choice, do: str, key: str) -> Choice:
         return choice.into(key)
     if do == "up":
         return Choice(kind=choice.kind, rule=choice.rule) if key == "" else choice.up_to(key)
-    if do == "sort":
-        down = (
-            not choice.down if choice.sort == key else key in {"missed", "unknown", "windows", "km_missed", "excused"}
-        )
+    if do in {"sort", "turn"}:  # a heading; that of the order in which rows stand
+        down = not choice.down if do == "turn" else key in DESCENDING
         return Choice.of({**choice.query(), "sort": key, "down": "1" if down else ""})
     return choice
 
@@ -190,11 +188,14 @@ def _day(view: View, text: str) -> date | None:
     return next((d for d in view.data.days() if str(d) == text), view.latest_day())
 
 
-REPLACE_ADDRESS = """function(state) {
+# A step down, up or to another day is one that the browser's Back takes back; another order or filter of the same rows is not.
+ADDRESS = """function(state, before) {
   if (!state) { return window.dash_clientside.no_update; }
-  const query = new URLSearchParams(Object.assign({day: state.day}, state.query)).toString();
-  window.history.replaceState(window.history.state, "", "/manager?" + query);
-  return query;
+  const query = new URLSearchParams(Object.assign({day: state.day}, state.query));
+  const place = [...query].filter(([k]) => !["sort", "down", "find", "outcome"].includes(k)).sort().join("&");
+  const step = before && before !== place ? "pushState" : "replaceState";
+  window.history[step](window.history.state, "", "/manager?" + query);
+  return place;
 }"""
 
 
@@ -265,7 +266,9 @@ def register(app: dash.Dash, desk: Desk) -> None:
         return [*confirmed(view, day, choice, figures, path_names(base, choice, view.lang)), done]
 
     _add_trend(app, desk)
-    app.clientside_callback(REPLACE_ADDRESS, Output("manager-address", "data"), Input("manager-choice", "data"))
+    app.clientside_callback(
+        ADDRESS, Output("manager-address", "data"), Input("manager-choice", "data"), State("manager-address", "data")
+    )
 
 
 def _add_trend(app: dash.Dash, desk: Desk) -> None:

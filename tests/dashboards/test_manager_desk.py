@@ -11,10 +11,10 @@ import pytest
 import small_run
 
 from dashboards.desk_explain import near, of_passes, pass_rows, why_not
-from dashboards.desk_manager import Choice, audit_table, totals, trend
+from dashboards.desk_manager import Choice, audit_table, path_names, totals, trend
 from dashboards.exports import export_days
 from dashboards.exports.html_map import STATIC
-from dashboards.manager_parts import _cell
+from dashboards.manager_parts import _cell, _heads
 from dashboards.pages.manager import changed, next_state
 from dashboards.tally import base_of, tally
 from dashboards.views import make_view, open_run
@@ -84,6 +84,13 @@ def test_what_belongs_to_no_squad_is_drilled_too(base, standard):
     assert (shown["text"], shown["do"], shown["key"]) == ("未划分", "into", "-")  # a button that leads into it
 
 
+def test_a_road_without_a_name_is_called_so(base, standard):
+    nameless = base.assign(road_name="", road_id="R1")
+    named = audit_table(nameless, Choice(level="road"), standard).frame
+    assert set(named["name"]) == {"无名路"}
+    assert path_names(nameless, Choice(level="section", path={"road": "R1"}), "en") == {"road": "Unnamed road"}
+
+
 def test_sorting_finding_and_filtering(base, standard):
     def keys(**asked):
         return audit_table(base, Choice(level="section", **asked), standard).frame["key"].tolist()
@@ -103,7 +110,17 @@ def test_a_choice_survives_its_address():
     state = {"query": {}, "day": "2026-03-18", "start": 100}
     new = next_state(state, {"type": "manager-do", "do": "into", "key": "T1"}, {"day": "2026-03-18"})
     assert new == {"query": {"level": "squad", "in_town": "T1"}, "day": "2026-03-18", "start": 0}
-    assert changed(changed(Choice(), "sort", "missed"), "sort", "missed").down is False  # first most, then least
+    assert changed(changed(Choice(), "sort", "missed"), "turn", "missed").down is False  # first most, then least
+
+
+def test_the_heading_of_the_order_in_which_rows_stand_says_so_and_turns_it(base, standard):
+    column = Column("rate_low", "float", "达标率下限", "Rate")
+    view = SimpleNamespace(t=lambda key, **fill: key, standard=standard)
+    for choice, order in ((Choice(level="section"), "ascending"), (Choice(sort="rate_low", down=True), "descending")):
+        (head,) = _heads(view, choice, [column], ["达标率下限"])
+        assert (head["order"], head["do"], head["key"]) == (order, "turn", "rate_low")
+    turned = audit_table(base, changed(Choice(level="section"), "turn", "rate_low"), standard).frame
+    assert turned["key"].tolist() == ["S0", "S1"]  # best first: by default the worst stands first
 
 
 def test_two_persons_of_a_window_each_answer_for_it(base, standard):

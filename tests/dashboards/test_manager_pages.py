@@ -111,6 +111,9 @@ def test_every_format_holds_what_the_screen_shows(guest, tmp_path, asked):
     table = list(csv.DictReader(io.StringIO(files["csv"].read_text("utf-8-sig"))))
     places = gpd.read_file(files["gpkg"], layer="audit")
     assert len(table) == len(places) == len(rows)
+    assert list(places.columns[:-1]) == list(table[0])  # the columns shown and no others
+    if "把握" in "".join(heads):  # shares are per cent in the workbook as on the screen
+        assert book.worksheets[0].cell(2, 1 + heads.index("已巡的把握")).number_format == "0.0%"
     figures = ("missed", "covered") if "level=section" in asked else ("covered_share",)
     for name, head in zip(figures, ("漏巡", "已巡") if "level=section" in asked else ("已巡比例",), strict=True):
         shown = [r[heads.index(head)] for r in rows]
@@ -145,3 +148,25 @@ def test_a_figure_counts_once_confirmed(guest):
     v.page.click("#manager-confirm")
     v.page.wait_for_selector("#manager-confirmed :text('Confirmed by manager')")
     assert v.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+ACTIVE = "document.activeElement.dataset.act ?? document.activeElement.className"
+
+
+@pytest.mark.browser
+def test_the_keyboard_keeps_its_place_and_back_takes_a_step_back(guest):
+    """What is drawn anew takes the focus with it: it goes to what came in its place; Back leads to the rows before, not off the page."""
+    v = guest().sign_in("manager").open("/manager?level=section")
+    assert v.page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"  # the order by default is told too
+    v.page.locator("[data-act='sort missed']").focus()
+    for order in ("descending", "ascending"):
+        v.page.keyboard.press("Enter")
+        v.page.wait_for_selector(f"th[aria-sort={order}] [data-act='sort missed']")
+        v.page.wait_for_function(f"({ACTIVE}) === 'sort missed'")
+    v.page.locator("[data-act='into S0']").focus()
+    v.page.keyboard.press("Enter")
+    v.page.wait_for_selector(".crumbs .here:has-text('应巡时段')")
+    v.page.wait_for_function(f"({ACTIVE}) === 'audit-table'")  # the button is gone: the table that it led to
+    v.page.go_back()
+    v.page.wait_for_selector("[data-act='into S0']")
+    v.page.wait_for_selector("th[aria-sort=ascending] [data-act='sort missed']")

@@ -1,6 +1,7 @@
 // Dash components of our own, registered as window.xuncha: MapView (the map, loaded on first use), RowTable and Live (the server's stream).
 import { nameLists } from "./names";
 import { RowTable } from "./table";
+import { keepFocus } from "./focus";
 import type { Fetched, MapController } from "./map";
 import type { LayerSpec, MapProps, MapWords, ReactLike, StateUpdate } from "./types";
 
@@ -191,6 +192,7 @@ function Live(props: LiveProps): unknown {
 
 window.xuncha = { MapView, RowTable, Live };
 nameLists();
+keepFocus();
 
 // --- the shell: theme switch, and back to the sign-in page when the session has ended ------------------------------------
 
@@ -199,6 +201,11 @@ document.addEventListener("click", (event) => {
   const root = document.documentElement;
   root.dataset["theme"] = root.dataset["theme"] === "dark" ? "light" : "dark";
   document.cookie = `xuncha_theme=${root.dataset["theme"]}; path=/; max-age=31536000; SameSite=Lax`;
+});
+
+// The manager's steps stand in the browser's history. Back leads to an address of the page that is shown, of which the router is not told.
+window.addEventListener("popstate", () => {
+  if (location.pathname === "/manager" && document.getElementById("manager-controls") !== null) location.reload();
 });
 
 const ask = window.fetch.bind(window);

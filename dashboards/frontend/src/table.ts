@@ -27,7 +27,8 @@ export function RowTable(props: RowTableProps): unknown {
     if (of.do === undefined || of.key === undefined) return of.text;
     const clicked = { do: of.do, key: of.key };
     const onClick = (): void => props.setProps?.({ clicked: { ...clicked, at: Date.now() } });
-    return h("button", { type: "button", className, title: "title" in of ? of.title : undefined, onClick }, of.text);
+    const title = "title" in of ? of.title : undefined;
+    return h("button", { type: "button", className, title, onClick, "data-act": `${of.do === "turn" ? "sort" : of.do} ${of.key}` }, of.text);
   };
   const content = (cell: Cell): unknown => {
     if (cell.href) return h("a", { href: cell.href }, cell.text);
@@ -40,7 +41,7 @@ export function RowTable(props: RowTableProps): unknown {
   const heads = props.heads.map((head, i) => h("th", { key: i, scope: "col", className: head.look, "aria-sort": head.order }, act(head, "")));
   const rows = props.rows.map((row, r) =>
     h("tr", { key: r }, ...row.map((cell, i) => h("td", { key: i, className: cell.look }, content(cell), bar(cell)))));
-  return h("div", { className: props.className, tabIndex: 0 },
+  return h("div", { className: props.className, tabIndex: 0, role: "region", "aria-label": props.caption, "data-focus": "" },
     h("table", { className: "data" },
       h("caption", { className: "visually-hidden" }, props.caption),
       h("thead", null, h("tr", null, ...heads)),
