@@ -25,6 +25,7 @@ FILES = ("pyproject.toml", "README.md", *sorted(p.name for p in ROOT.glob("xunch
 LEFT_OUT = ("__pycache__", "frontend", "*.nbi", "*.nbc")
 CARRIED = (
     "install.sh",
+    "xuncha-as-service",
     "xuncha-backup",
     "xuncha-daily",
     "xuncha.service",

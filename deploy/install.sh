@@ -48,11 +48,13 @@ cp "$here/deploy.md" "$here/xuncha.service" "$here/xuncha-audit.service" "$here/
 install -m 0755 "$here/xuncha-daily" "$here/xuncha-backup" "$prefix/bin/"
 ln -sfn "$release/venv" "$prefix/venv.new"
 mv -T "$prefix/venv.new" "$prefix/venv"
-ln -sf ../venv/bin/xuncha "$prefix/bin/xuncha"
+rm -f "$prefix/bin/xuncha"
+install -m 0755 "$here/xuncha-as-service" "$prefix/bin/xuncha"
 
 if [ "$system" = yes ]; then
   [ "$(id -u)" -eq 0 ] || fail "--system 需要 root | --system needs root"
-  id xuncha >/dev/null 2>&1 || useradd --system --home-dir /var/lib/xuncha --create-home --shell /usr/sbin/nologin xuncha
+  id xuncha >/dev/null 2>&1 || useradd --system --home-dir /var/lib/xuncha --no-create-home --shell /usr/sbin/nologin xuncha
+  install -d -m 0750 -o xuncha -g xuncha /var/lib/xuncha /var/cache/xuncha
   install -d -m 0750 -o root -g xuncha /etc/xuncha
   if [ ! -f /etc/xuncha/xuncha.env ]; then
     install -m 0640 -o root -g xuncha "$here/xuncha.env.example" /etc/xuncha/xuncha.env
@@ -63,5 +65,8 @@ if [ "$system" = yes ]; then
     sed "s#/opt/xuncha#$prefix#g" "$here/$unit" >"/etc/systemd/system/$unit"
   done
   systemctl daemon-reload
+  printf '%s\n' "编译中，约一两分钟 | compiling, a minute or two"
+  runuser -u xuncha -- env HOME=/var/lib/xuncha PYTHONDONTWRITEBYTECODE=1 NUMBA_CACHE_DIR=/var/cache/xuncha/numba \
+    sh -c 'cd / && exec "$0" -m etl.warm' "$release/venv/bin/python" >/dev/null || printf '%s\n' "编译未成，首次核查时再编译 | not compiled: the first audit will"
 fi
 printf '%s\n' "已装好 | installed: $prefix/bin/xuncha"

@@ -28,10 +28,10 @@ from gis.calendar import day_bounds
 from gis.crew import column_ms, device_modes
 from gis.errors import Fault, ImpossibleError, XunchaError
 from gis.evidence import evidence_of
-from gis.frequency import plan_roads, responsible_windows
 from gis.live import full_patrols, no_passes
 from gis.merge import concat_fixes, concat_passes, of_devices
 from gis.model import MODES
+from gis.road_plan import plan_roads, responsible_windows
 from gis.rounds import grid_rounds
 from layers.store import open_store
 from layers.store.base import Live

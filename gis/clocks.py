@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gis.calendar import add_working_days, day_bounds, duty_intervals, is_working_day, local_ms
-from gis.crew import column_ms, column_text
-from gis.frequency import stamp
+from gis.crew import column_ms, column_text, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

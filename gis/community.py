@@ -16,8 +16,7 @@ from gis import coverage
 from gis.answerable import complete_exceptions, entries_by_target, of_roles, person_speeds
 from gis.calendar import community_windows, intersect, total_ms, union
 from gis.coverage import COUNTS, SLOW
-from gis.crew import column_ms, column_text, entitled_time, overlap_ms
-from gis.frequency import stamp
+from gis.crew import column_ms, column_text, entitled_time, overlap_ms, stamp
 from gis.reach import usable_ms
 from gis.rounds import whole_day
 from gis.sentences import SENTENCES
@@ -64,6 +63,16 @@ class _Evidence:
     checkins: Mapping[str, list[int]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What arrived of one day, from anybody of the city, and whether somebody of the rule's roles was on duty."""
+
+    span: Interval
+    fixes: bool
+    checkins: bool
+    on_duty: bool
+
+
 def community_cadence(
     network: Network,
     history: Sequence[tuple[Passes, Crew]],
@@ -100,10 +109,13 @@ def community_cadence(
     rows: list[tuple[object, ...]] = []
     for rule_id, rule in standard.community_rules().items():
         evidence = _evidence(network, history, standard, checkins, rule)
+        days = _days(history, checkins, rule)
         for g, grid in enumerate(grids):
             due = [p for p in (places[i] for i in of_grid[g]) if p.kind in rule.musts]
             rows += [
-                _judge(grid, rule_id, rule, window, due, ground[g], evidence, history[-1][1], standard, exceptions)
+                _judge(
+                    grid, rule_id, rule, window, due, ground[g], evidence, days, history[-1][1], standard, exceptions
+                )
                 for window in community_windows(rule.cadence, day, zone, standard.community)
             ]
     return _frame(rows)
@@ -237,7 +249,7 @@ def _visited(place: _Place, window: Interval, evidence: _Evidence) -> tuple[bool
 
 def _judge(  # noqa: PLR0917 (what one judgement needs)
     grid: str, rule_id: str, rule: CommunityRule, window: Interval, due: Sequence[_Place], ground: frozenset[int],
-    evidence: _Evidence, crew: Crew, standard: Standard, exceptions: pd.DataFrame,
+    evidence: _Evidence, days: Sequence[_Day], crew: Crew, standard: Standard, exceptions: pd.DataFrame,
 ) -> tuple[object, ...]:  # fmt: skip
     if due:
         found = [_visited(p, window, evidence) for p in due]
@@ -254,7 +266,8 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
         outcome = "open"
     else:
         left = [p for p, ok in zip(due, done, strict=True) if not ok]
-        outcome = "unknown" if _unheard(crew, grid, rule, window, left, standard) else "missed"
+        mute = _undelivered(crew, grid, rule, window, days) or _unheard(crew, grid, rule, window, left, standard)
+        outcome = "unknown" if mute else "missed"
     track, checkin = any(t for t, _ in found), any(c for _, c in found)
     missing = "、".join(p.name for p, ok in zip(due, done, strict=True) if not ok)
     kinds = {(True, True): "both", (True, False): "track", (False, True): "checkin"}
@@ -271,6 +284,33 @@ def _excused(grid: str, window: Interval, exceptions: pd.DataFrame, share: float
     )  # fmt: skip
     spans = union((s, e) for k, t, s, e, c in rows if c and (k == "all" or (k == "community_grid" and t == grid)))
     return overlap_ms(spans, [window]) >= share * (window[1] - window[0])
+
+
+def _days(history: Sequence[tuple[Passes, Crew]], checkins: pd.DataFrame, rule: CommunityRule) -> tuple[_Day, ...]:
+    marks = np.array(column_ms(checkins, "time", 0), dtype=np.int64)
+    return tuple(
+        _Day(
+            (crew.start_ms, crew.end_ms),
+            len(passes.devices) > 0,
+            bool(((marks >= crew.start_ms) & (marks < crew.end_ms)).any()),
+            any(crew.persons[p].watch for p in crew.of_roles(rule.roles)),
+        )
+        for passes, crew in history
+    )
+
+
+def _undelivered(crew: Crew, grid: str, rule: CommunityRule, window: Interval, days: Sequence[_Day]) -> bool:
+    """Whether evidence of those who answer for the grid did not arrive at all, from anybody.
+
+    Who carries no device speaks by check-ins only: a day of duty without one check-in of the whole city is a source not loaded, and so is
+    a window of such days alone. Where nobody answers, a fix of anybody is a sign as well. Those who carry are judged by `_unheard`.
+    """
+    answering = {p for p, _, _ in of_roles(entries_by_target(crew, "community_grid").get(grid, ()), crew, rule.roles)}
+    if answering and answering <= {c.person_ix for c in crew.carries}:
+        return False
+    of_window = [d for d in days if d.span[0] < window[1] and d.span[1] > window[0]]
+    mute = [not d.checkins and (bool(answering) or not d.fixes) for d in of_window]
+    return all(mute) or any(m and d.on_duty for m, d in zip(mute, of_window, strict=True))
 
 
 def _unheard(

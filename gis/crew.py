@@ -36,6 +36,14 @@ def column_ms(frame: pd.DataFrame, name: str, missing: int) -> list[int]:
     return [int(v) for v in values]
 
 
+def stamp(ms: npt.NDArray[np.int64] | npt.NDArray[np.float64], missing: int | None = None) -> pd.Series[pd.Timestamp]:
+    """UTC milliseconds as a tz-aware column; `missing` becomes no time."""
+    values = pd.Series(ms.astype(np.int64).astype("datetime64[ms]"))
+    if missing is not None:
+        values = values.mask(ms == missing)
+    return values.dt.tz_localize("UTC")
+
+
 def column_text(frame: pd.DataFrame, name: str) -> list[str]:
     """A text column; empty text where it is empty or absent."""
     if name not in frame.columns:

@@ -13,8 +13,8 @@ import numpy as np
 from gis import coverage
 from gis.coverage import COUNTS, SLOW, WindowSets
 from gis.evidence import evidence_of
-from gis.frequency import plan_roads, required_mm
 from gis.model import Passes
+from gis.road_plan import plan_roads, required_mm
 
 if TYPE_CHECKING:
     from datetime import date

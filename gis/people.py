@@ -11,8 +11,7 @@ from numba import njit
 
 from gis.calendar import total_ms
 from gis.coverage import COUNTS, SLOW
-from gis.crew import carried_time
-from gis.frequency import stamp
+from gis.crew import carried_time, stamp
 from gis.model import EXCLUDED, FixFlag
 from gis.strokes import strokes_of
 

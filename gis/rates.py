@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gis.standard import Standard
 
 OUTCOMES = ("covered", "missed", "unknown", "excused")
+COVERED, MISSED, UNKNOWN, EXCUSED = range(4)  # places in OUTCOMES
 COUNT_COLUMNS = ("windows", *OUTCOMES)
 KM_COLUMNS = ("km_windows", *(f"km_{o}" for o in OUTCOMES))
 MM_PER_KM = 1_000_000

@@ -15,9 +15,9 @@ from gis import coverage
 from gis.answerable import answer_rows, entries_by_target, excused_rows, excuses_for, of_roles
 from gis.calendar import duty_intervals, windows_of
 from gis.coverage import COUNTS, SLOW, WindowSets
-from gis.crew import column_text, entitled_time
+from gis.crew import column_text, entitled_time, stamp
 from gis.evidence import evidence_of
-from gis.frequency import required_mm, stamp
+from gis.road_plan import required_mm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -233,9 +233,21 @@ def test_a_bundle_for_another_machine_is_refused(tmp_path):
 
 def test_what_the_bundle_carries_is_there():
     assert [name for name in bundle.CARRIED if not (DEPLOY / name).exists()] == []
-    for name in ("install.sh", "xuncha-daily", "xuncha-backup"):
+    for name in ("install.sh", "xuncha-as-service", "xuncha-daily", "xuncha-backup"):
         assert (DEPLOY / name).stat().st_mode & 0o111
         subprocess.run(["sh", "-n", str(DEPLOY / name)], check=True)
+
+
+def test_the_command_line_of_an_installation_finds_its_program_from_anywhere(tmp_path):
+    for folder in ("p/bin", "p/venv/bin", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy2(DEPLOY / "xuncha-as-service", tmp_path / "p/bin/xuncha")
+    program = tmp_path / "p/venv/bin/xuncha"
+    program.write_text('#!/bin/sh\nprintf "%s|" "$@"\nexit 3\n')
+    program.chmod(0o755)
+    (tmp_path / "elsewhere/xuncha").symlink_to(tmp_path / "p/bin/xuncha")
+    done = subprocess.run([str(tmp_path / "elsewhere/xuncha"), "load", "a b.toml"], capture_output=True, text=True, cwd="/", check=False)  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, "load|a b.toml|")
 
 
 # --- backup ---

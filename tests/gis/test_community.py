@@ -81,23 +81,26 @@ ANSWERS = [
 ]
 
 
-def crew_on(day: date):
+def crew_on(day: date, *, carried: bool = True):
     return build_crew(
         day, ZONE, STANDARD,
         persons=frame(PERSONS, [
             ("m1", "周七", "grid_member", None, "T1", None, None, None), ("q1", "吴八", "squad_member", "s", "T1", None, None, None),
         ]),
         devices=frame(DEVICES, [("d1", "phone", "foot")]),
-        assignments=frame(ASSIGNMENTS, [("d1", "m1", None, utc("2026-01-01"), None)]),
+        assignments=frame(ASSIGNMENTS, [("d1", "m1", None, utc("2026-01-01"), None)] if carried else []),
         responsibilities=frame(RESPONSIBILITIES, [ANSWERS]), exceptions=frame(EXCEPTIONS),
     )  # fmt: skip
 
 
 def audit(
-    goes: list[tuple[int, Go]], checkins: list[tuple[str, str, str]]
+    goes: list[tuple[int, Go]], checkins: list[tuple[str, str, str]], *, carried: bool = True
 ) -> dict[tuple[str, str], tuple[object, ...]]:
     history = [
-        (make_passes(NETWORK, [g for d, g in goes if d == day], {"d1": Mode.FOOT}), crew_on(date(2026, 3, day)))
+        (
+            make_passes(NETWORK, [g for d, g in goes if d == day], {"d1": Mode.FOOT}),
+            crew_on(date(2026, 3, day), carried=carried),
+        )
         for day in (16, 17, 18)
     ]
     table = community_cadence(
@@ -167,3 +170,21 @@ def test_places_in_reach_of_a_silence_are_unknown(back: str, outcome: str) -> No
         exceptions=frame(EXCEPTIONS), checkins=frame("person_id place_id time"),
     )  # fmt: skip
     assert table.loc[table["rule_id"] == "community.small", "outcome"].tolist() == [outcome, "missed"]
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "small", "large"),
+    [
+        ([], "unknown", "unknown"),
+        ([18], "missed", "unknown"),
+        ([17], "unknown", "unknown"),
+        ([17, 18], "missed", "missed"),
+    ],
+)
+def test_a_day_without_any_check_in_says_nothing_of_those_who_carry_no_device(
+    elsewhere: list[int], small: str, large: str
+) -> None:
+    # Check-ins of somebody else, at a place of no grid: they show that the day's check-ins arrived. 2026-03-17 and 18 are days of duty.
+    found = audit([], [("q1", "K9", f"2026-03-{day} 10:00") for day in elsewhere], carried=False)
+    assert [found["community.small", f"18 {hour}"][2] for hour in ("00", "12")] == [small, small]
+    assert found["community.large", "17 00"][2] == large
