@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from dash import dcc, html
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 SHOWN = 200
+EPOCH = date(1970, 1, 1)  # what has no first day holds from here on
 LIMIT = 100_000
 
 
@@ -89,10 +91,11 @@ def quarantine(view: View) -> list[Component]:
     counts = data.reason_counts(view.data.manifests())
     if not len(counts):
         return [card(None, html.P(t("data.quarantine_none"), className="note"))]
+    words = data.reason_words(view.data.quarantine(limit=LIMIT), view.lang) if may_see_rows(view) else {}
     rows = [
-        html.Tr([html.Td(r["source"]), html.Td(html.Code(r["code"])), number(r["rows"])])
+        html.Tr([html.Td(r["source"]), html.Td([words.get(r["code"], ""), " ", html.Code(r["code"])]), number(r["rows"])])
         for r in counts.to_dict("records")
-    ]
+    ]  # fmt: skip
     summary = card(
         t("data.tab_quarantine"),
         scrolled(heads(view, ("source", "reason", "rows"), ("rows",)), rows),
@@ -106,7 +109,7 @@ def quarantine(view: View) -> list[Component]:
     ]
     codes = [
         {"value": "", "label": t("data.reason_all")},
-        *({"value": c, "label": c} for c in sorted(set(counts["code"]))),
+        *({"value": c, "label": words.get(c, c)} for c in sorted(set(counts["code"]))),
     ]
     pick = html.Div(
         [
@@ -138,7 +141,7 @@ def rejected(view: View, source: str, code: str) -> Component:
     found = data.quarantine_rows(view.data.quarantine(limit=LIMIT), source=source, code=code)
     rows = [
         html.Tr([html.Td(q["source"]), number(q["row"]), html.Td(q["column"] if isinstance(q["column"], str) else ""),
-                 html.Td([t.pick(q["zh"], q["en"]), html.Br(), html.Code(q["code"])]), html.Td(data.raw_words(q["raw"]), className="words", title=str(q["raw"]))])
+                 html.Td([t.pick(q["zh"], q["en"]), html.Br(), html.Code(q["code"])]), html.Td(data.raw_words(q["raw"], lang=view.lang), className="words", title=str(q["raw"]))])
         for q in found.head(SHOWN).to_dict("records")
     ]  # fmt: skip
     note = t("data.shown", shown=min(len(found), SHOWN), n=len(found))
@@ -151,12 +154,13 @@ def rejected(view: View, source: str, code: str) -> Component:
 
 def editions(view: View) -> list[Component]:
     """Every edition of every table."""
+    t = view.t
     day = view.latest_day()
     run = view.data.run(day) if day else None
     table = data.edition_table(view.data.editions(), dict(run.editions) if run else {})
     rows = [
         html.Tr([html.Td(data.table_title(e["table"], view.lang)), html.Td(html.Code(e["table"])), html.Td(short_hash(e["edition_id"])), number(e["rows"]),
-                 html.Td(str(e["valid_from"])), number(e["sources"]), html.Td(html.Span("✓", className="badge good") if e["used"] else ""),
+                 html.Td(t("data.always") if e["valid_from"] <= EPOCH else str(e["valid_from"])), number(e["sources"]), html.Td(html.Span("✓", className="badge good") if e["used"] else ""),
                  html.Td(local_time(view, e["loaded_at"]))])
         for e in table.to_dict("records")
     ]  # fmt: skip

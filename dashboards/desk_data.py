@@ -90,15 +90,21 @@ def quarantine_csv(quarantine: pd.DataFrame) -> str:
     return "\ufeff" + buffer.getvalue()
 
 
-def raw_words(raw: object, *, longest: int = 160) -> str:
+def reason_words(quarantine: pd.DataFrame, lang: str) -> dict[str, str]:
+    """Words of each reason's code, where all of its rows say the same."""
+    said = quarantine.groupby("code")[lang].agg(["first", "nunique"]) if len(quarantine) else pd.DataFrame()
+    return {str(k): str(r["first"]) for k, r in said.iterrows() if r["nunique"] == 1}
+
+
+def raw_words(raw: object, *, lang: str = "zh", longest: int = 160) -> str:
     """A rejected row as read: name: value, for people; cut where it is long."""
     try:
         values = json.loads(str(raw))
     except ValueError:
         values = raw
-    text = (
-        "; ".join(f"{k}: {v}" for k, v in values.items() if v is not None) if isinstance(values, dict) else str(values)
-    )
+    between, after = ("；", "：") if lang == "zh" else ("; ", ": ")
+    named = isinstance(values, dict)
+    text = between.join(f"{k}{after}{v}" for k, v in values.items() if v is not None) if named else str(values)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

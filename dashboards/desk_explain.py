@@ -12,6 +12,8 @@ import shapely
 from shapely.ops import substring
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy.typing as npt
     import pyarrow as pa
 
@@ -57,31 +59,40 @@ def pass_rows(passes: pa.Table, duty: pd.DataFrame | None, names: dict[str, str]
 
 def why_not(
     rows: pd.DataFrame,
+    on_duty: pd.DataFrame,
     *,
-    role_of: dict[str, str],
+    carried: Collection[str],
+    nobodys: Collection[str],
     mode_of: dict[str, str],
     roles: tuple[str, ...],
     limit_kmh: dict[str, float],
 ) -> list[str]:
-    """Why each pass does not count under a rule: off_duty, role, too_fast, inferred; empty where it may count.
+    """Why each pass does not count under a rule: off_duty, unassigned, role, too_fast, inferred; empty where it may count.
 
     Args:
-        rows: of `pass_rows`, with `device_id` and `person_ids`.
-        role_of: person id -> role.
+        rows: of `pass_rows`, with `device_id`.
+        on_duty: who was on duty in the whole county (`ScopedStore.roles_on_duty`): device_id, from_ms, to_ms, role.
+        carried: devices that the whole county's roster gives somebody that day.
+        nobodys: modes whose devices count although nobody carries them, as the city file says.
         mode_of: device id -> mode.
         roles: roles that the rule names.
         limit_kmh: patrol speed of each mode.
     """
+    shifts = {str(k): part for k, part in on_duty.groupby("device_id")}
     out = []
-    for device, persons, speed, seen in zip(
-        rows["device_id"], rows["person_ids"], rows["speed_kmh"], rows["seen"], strict=True
+    for device, at, speed, seen in zip(
+        rows["device_id"].astype(str), rows["enter_ms"], rows["speed_kmh"], rows["seen"], strict=True
     ):
-        limit = limit_kmh.get(mode_of.get(str(device), ""), float("inf"))
-        if not persons:
+        mode, known = mode_of.get(device, ""), device in carried
+        own = shifts.get(device, on_duty.iloc[:0])
+        here = set(own.loc[(own["from_ms"] <= at) & (at < own["to_ms"]), "role"])
+        if not known and mode not in nobodys:
+            out.append("unassigned")
+        elif known and not here:
             out.append("off_duty")
-        elif not any(role_of.get(p) in roles for p in persons):
+        elif known and not here & set(roles):
             out.append("role")
-        elif speed == speed and speed > limit:  # noqa: PLR0124 (NaN: no time passed)
+        elif speed == speed and speed > limit_kmh.get(mode, float("inf")):  # noqa: PLR0124 (NaN: no time passed)
             out.append("too_fast")
         else:
             out.append("" if seen else "inferred")

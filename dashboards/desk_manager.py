@@ -221,8 +221,9 @@ def _columns(choice: Choice, level: Level) -> tuple[Column, ...]:
 
 
 def _first(rows: pd.DataFrame, by: str, column: str, keys: pd.Series) -> list[str]:
-    known = rows.drop_duplicates(by).set_index(by)[column]
-    return [str(known.get(k, "")) for k in keys]
+    firsts = rows.drop_duplicates(by)
+    known = dict(zip(firsts[by].tolist(), firsts[column].astype(str).tolist(), strict=True))
+    return [known.get(k, "") for k in keys.tolist()]
 
 
 def _names(rows: pd.DataFrame, level: Level, keys: pd.Series, names: Mapping[str, str], lang: str) -> list[str]:
@@ -231,9 +232,11 @@ def _names(rows: pd.DataFrame, level: Level, keys: pd.Series, names: Mapping[str
         return [everything] * len(keys)
     if not level.name:
         return [word(k, lang) for k in keys]
-    filled = rows[level.name] != ""
-    known = rows[filled].drop_duplicates(level.column).set_index(level.column)[level.name].to_dict()
-    return [nowhere if k == NOWHERE else str(known.get(k) or names.get(k) or unnamed(level, k, lang)) for k in keys]
+    firsts = rows[rows[level.name] != ""].drop_duplicates(level.column)
+    known = dict(zip(firsts[level.column].tolist(), firsts[level.name].tolist(), strict=True))
+    return [
+        nowhere if k == NOWHERE else str(known.get(k) or names.get(k) or unnamed(level, k, lang)) for k in keys.tolist()
+    ]
 
 
 def unnamed(level: Level, key: str, lang: str) -> str:

@@ -194,14 +194,20 @@ def _paced(view: View, day: date, table: pa.Table) -> pa.Table:
     )
 
 
+def counted_unassigned(view: View) -> set[str]:
+    """Modes whose devices count although nobody carries them, as the city file says; empty: none."""
+    return {m.name.lower() for m in getattr(getattr(view.city, "counting", None), "counted_modes", ())}
+
+
 def _why(view: View, day: date, rows: pd.DataFrame, segments: pd.DataFrame) -> list[str]:
     rule: Any = view.standard.rules.get(_text(segments["rule_id"].iloc[0]))
-    persons = view.data.read("persons", day)
     modes, default = modes_of(view, day)
     speeds = view.standard.measure.patrol_speed_kmh.value
     return why_not(
         rows,
-        role_of=dict(zip(persons["person_id"].astype(str), persons["role"].astype(str), strict=True)),
+        view.data.roles_on_duty(day),
+        carried=view.data.carried(day, view.zone),
+        nobodys=counted_unassigned(view),
         mode_of={str(d): modes.get(str(d), default).name.lower() for d in rows["device_id"].unique()},
         roles=getattr(rule, "roles", ()),
         limit_kmh={m: float(getattr(speeds, m)) for m in ("foot", "ebike", "vehicle")},
@@ -245,7 +251,20 @@ def _fixes(
         to_ms=span[1] + MARGIN_MS,
         purpose=f"explain {section['section_id']}",
     )
-    return near(fixes, section["geometry"])
+    fixes = near(fixes, section["geometry"])
+    if not counted_unassigned(view) or "device_id" not in rows:
+        return fixes
+    nobodys = view.data.tracks_of_nobody(
+        day,
+        rows["device_id"].astype(str).unique(),
+        view.zone,
+        from_ms=span[0] - MARGIN_MS,
+        to_ms=span[1] + MARGIN_MS,
+        purpose=f"explain {section['section_id']}",
+    )
+    nobodys = near(nobodys, section["geometry"])
+    nobodys = nobodys[of_passes(nobodys, rows)]  # whose they are is not known: what the figure rests on, and no more
+    return pd.concat([f for f in (fixes, nobodys) if len(f)] or [fixes], ignore_index=True)
 
 
 def _fix_layers(view: View, day: date, fixes: pd.DataFrame, rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -255,12 +274,17 @@ def _fix_layers(view: View, day: date, fixes: pd.DataFrame, rows: pd.DataFrame) 
     points = np.asarray(shapely.points(fixes["lon"].to_numpy(), fixes["lat"].to_numpy()), dtype=object)
     names, passing = person_names(view, day), of_passes(fixes, rows)
     titles = np.array(
-        [f"{names.get(p, p)} {view.local(m):%H:%M:%S}" for p, m in zip(fixes["person_id"], fixes["t_ms"], strict=True)],
+        [
+            f"{names.get(p, p) or d} {view.local(m):%H:%M:%S}"
+            for p, d, m in zip(fixes["person_id"], fixes["device_id"], fixes["t_ms"], strict=True)
+        ],
         dtype=object,
     )
     layers = []
     for name, which, width, opacity in (("others", ~passing, 1.8, 0.45), ("fixes", passing, 3.0, 1.0)):
         ids = np.flatnonzero(which)
+        if not len(ids):
+            continue
         payload = encode(points[ids], [str(i) for i in ids], titles=titles[ids].tolist())
         words = view.t(f"explain.map_{name}")
         layers.append(

@@ -25,8 +25,9 @@ from gis.pace import pace
 from layers.contracts import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from datetime import date
+    from zoneinfo import ZoneInfo
 
     from dashboards.cache import Cache
     from layers.store.base import Edition, Live, Manifest, Run, Store
@@ -274,6 +275,45 @@ class ScopedStore(LiveReading):
         """Who was on duty when, with which device: person_id, device_id, from_ms, to_ms (UTC, half open)."""
         key = ("duty", str(day), self._basis(day), self.edition_id("exceptions", day), self.edition_id("devices", day))
         return self.remember(key, lambda: self._duty(self, day), frame_bytes)
+
+    def roles_on_duty(self, day: date) -> pd.DataFrame:
+        """With which role each device was on duty when, in the whole county: device_id, from_ms, to_ms, role. It names nobody.
+
+        A street is patrolled by whoever is entitled, also by those who belong to another town.
+        """
+        whole = self._whole_county()
+        persons = whole.read("persons", day)
+        role = dict(zip(persons["person_id"].astype(str), persons["role"].astype(str), strict=True))
+        duty = whole.duty(day)
+        return duty.assign(role=duty["person_id"].astype(str).map(role)).drop(columns="person_id")
+
+    def carried(self, day: date, zone: ZoneInfo) -> frozenset[str]:
+        """Devices that the whole county's roster gives somebody at some time of a local day."""
+        rows = self._whole("assignments", day)
+        begins = pd.Timestamp(day, tz=zone)
+        ends = begins + pd.Timedelta(days=1)
+        held = rows[(rows["valid_from"] < ends) & (rows["valid_to"].isna() | (rows["valid_to"] > begins))]
+        return frozenset(held["device_id"].astype(str))
+
+    def tracks_of_nobody(
+        self, day: date, device_ids: Iterable[str], zone: ZoneInfo, *, from_ms: int, to_ms: int, purpose: str
+    ) -> pd.DataFrame:
+        """Positions of those of some devices that nobody carries: as `tracks` gives them, `person_id` empty; written to the access log.
+
+        For cities that count such devices (`[counting] unassigned`); who asks shows no more of them than what the figure rests on.
+
+        Raises:
+            ForbiddenError: the role does not see individual tracks.
+        """
+        if not self.principal.sees_tracks:
+            raise forbidden(zh="您的角色不能查看个人轨迹", en="your role may not see individual tracks")
+        devices = sorted(set(device_ids) - self.carried(day, zone))
+        if not devices:
+            return on_duty(self._store.positions.scan(day, device_ids=[]), self.duty(day).iloc[:0])
+        self.log("tracks", day=day, purpose=purpose, persons=[], devices=devices)
+        table = self._store.positions.scan(day, device_ids=devices, from_ms=from_ms, to_ms=to_ms)
+        whole = pd.DataFrame({"person_id": "", "device_id": devices, "from_ms": from_ms, "to_ms": to_ms})
+        return on_duty(table, whole)
 
     # --- the store's own ledgers, for those who keep it ---
     def _keeper(self) -> None:

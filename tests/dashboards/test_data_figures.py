@@ -64,7 +64,8 @@ def test_an_exported_row_is_never_a_formula():
 
 
 def test_a_row_as_read_in_words():
-    assert data.raw_words('{"时间": "9:00", "空": null}') == "时间: 9:00"
+    assert data.raw_words('{"时间": "9:00", "空": null, "纬度": "91"}') == "时间：9:00；纬度：91"
+    assert data.raw_words('{"时间": "9:00", "纬度": "91"}', lang="en") == "时间: 9:00; 纬度: 91"
     assert data.raw_words("no json") == "no json"
     assert len(data.raw_words("x" * 500)) == 160
 
@@ -124,3 +125,9 @@ def test_scenes_with_bands_and_cloud_mask():
         ["b", "nir: n.tif#2", "cloud.tif"],
         ["a", "red: r.tif#1", ""],
     ]
+
+
+def test_a_reason_has_words_where_all_of_its_rows_say_the_same():
+    rows = pd.DataFrame({"code": ["a", "a", "b", "b"], "zh": ["甲", "甲", "3 行", "4 行"], "en": ["x", "x", "3", "4"]})
+    assert data.reason_words(rows, "zh") == {"a": "甲"}
+    assert data.reason_words(rows.iloc[:0], "en") == {}

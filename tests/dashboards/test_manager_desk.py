@@ -160,6 +160,11 @@ def test_the_report_embeds_its_font_and_holds_the_tables_figures(built, store, t
 DUTY = pd.DataFrame(
     {"person_id": ["P1", "P2"], "device_id": ["d1", "d2"], "from_ms": [0, 0], "to_ms": [100_000, 100_000]}
 )
+ON_DUTY = DUTY.assign(role=["squad_member", "collector"]).drop(columns="person_id")
+JUDGED = {
+    "carried": {"d1", "d2"}, "nobodys": (), "mode_of": {"d1": "foot", "d2": "foot", "d9": "foot"}, "roles": ("squad_member",),
+    "limit_kmh": {"foot": 8.0},
+}  # fmt: skip
 
 
 def test_passes_say_who_how_fast_and_why_not():
@@ -172,8 +177,20 @@ def test_passes_say_who_how_fast_and_why_not():
     rows = pass_rows(table, DUTY, {"P1": "张三"})
     assert rows["speed_kmh"].round(6).tolist() == [5.0, 5.0, 50.0, 5.0]  # 50 m in 36 s is 5 km/h
     assert rows["person"].tolist() == ["张三", "P2", "张三", ""]  # the last is after hours
-    why = why_not(rows, role_of={"P1": "squad_member", "P2": "collector"}, mode_of={"d1": "foot", "d2": "foot"}, roles=("squad_member",), limit_kmh={"foot": 8.0})  # fmt: skip
-    assert why == ["", "role", "too_fast", "off_duty"]
+    assert why_not(rows, ON_DUTY, **JUDGED) == ["", "role", "too_fast", "off_duty"]
+
+
+def test_devices_that_nobody_carries_count_where_the_city_file_says_so():
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({
+        "segment_id": ["E0"] * 3, "from_mm": [0, 0, 0], "to_mm": [50_000, 500_000, 50_000], "enter_ms": [0, 1, 200_000],
+        "leave_ms": [36_000, 36_001, 236_000], "device_id": ["d9", "d9", "d1"], "seen": [True] * 3, "confidence": [0.9] * 3,
+    })  # fmt: skip
+    rows = pass_rows(table, DUTY, {})
+    assert why_not(rows, ON_DUTY, **JUDGED) == ["unassigned", "unassigned", "off_duty"]
+    counted = JUDGED | {"nobodys": {"foot"}}
+    assert why_not(rows, ON_DUTY, **counted) == ["", "too_fast", "off_duty"]  # a carried device never counts off duty
+    assert why_not(rows, ON_DUTY.iloc[:0], **counted) == ["", "too_fast", "off_duty"]
 
 
 def test_a_pass_is_judged_by_the_way_about_it():
@@ -183,18 +200,12 @@ def test_a_pass_is_judged_by_the_way_about_it():
         "segment_id": ["E0"], "from_mm": [0], "to_mm": [10_000], "enter_ms": [0], "leave_ms": [3000], "device_id": ["d1"], "seen": [True],
         "confidence": [0.9], "moved_mm": [80_000], "took_ms": [60_000],
     })  # fmt: skip
-    given = {
-        "role_of": {"P1": "squad_member"},
-        "mode_of": {"d1": "foot"},
-        "roles": ("squad_member",),
-        "limit_kmh": {"foot": 8.0},
-    }
     rows = pass_rows(table, DUTY, {})
     assert rows["speed_kmh"].round(6).tolist() == [4.8]
-    assert why_not(rows, **given) == [""]
+    assert why_not(rows, ON_DUTY, **JUDGED) == [""]
     alone = pass_rows(table.drop_columns(["moved_mm", "took_ms"]), DUTY, {})
     assert alone["speed_kmh"].round(6).tolist() == [12.0]
-    assert why_not(alone, **given) == ["too_fast"]
+    assert why_not(alone, ON_DUTY, **JUDGED) == ["too_fast"]
 
 
 def test_fixes_far_from_the_section_are_left_out():

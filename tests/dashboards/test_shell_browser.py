@@ -85,3 +85,16 @@ def test_a_session_that_ends_leads_back_to_the_sign_in_page(visitor):
     click_road(v)
     v.page.wait_for_selector("#password")
     v.complaints[:] = [c for c in v.complaints if "401" not in c]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_was_just_chosen_can_be_read(guest, theme):
+    """Dash colours the chosen option that holds the focus; on our ground that was the colour of the ground itself."""
+    v = guest().sign_in("manager").open("/data?tab=standard")
+    v.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    chosen = v.page.locator(".segmented label", has_text="图层与版本")
+    chosen.click()
+    v.page.wait_for_selector(".segmented label.selected:has-text('图层与版本')")
+    text, ground = chosen.evaluate("e => { const s = getComputedStyle(e); return [s.color, s.backgroundColor]; }")
+    assert text != ground
