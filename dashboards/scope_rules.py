@@ -36,6 +36,7 @@ class ScopeKeys:
     persons: AbstractSet[str]
     devices: AbstractSet[str]
     cases: AbstractSet[str]
+    serving: AbstractSet[str]  # units of its own, and those of others that its streets and grids belong to: their names
     area: shapely.Geometry
 
 
@@ -118,7 +119,7 @@ RULES: dict[str, Rule] = {
     "community_grids": _in("grid_id", "community"),
     "unit_grids": _in("community_grid_id", "community"),
     "areas": _area,
-    "units": _in("unit_id", "units"),
+    "units": _in("unit_id", "serving"),
     "persons": _in("person_id", "persons"),
     "devices": _in("device_id", "devices"),
     "assignments": _in("person_id", "persons"),
@@ -215,5 +216,6 @@ def scope_keys(scope: Scope, read: Read) -> ScopeKeys:
         persons=person_ids,
         devices=_texts(assignments[assignments["person_id"].isin(list(person_ids))], "device_id"),
         cases=_texts(cases[near | cases["unit_id"].isin(list(own_units)).to_numpy(dtype=bool)], "case_id"),
+        serving=own_units | _texts(sections, "unit_id") | _texts(grids, "unit_id"),
         area=area,
     )

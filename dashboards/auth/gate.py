@@ -95,9 +95,10 @@ class Gate:
             )
             if page:
                 query = f"?{scope['query_string'].decode()}" if scope["query_string"] else ""
-                return RedirectResponse(
-                    "/login?" + urllib.parse.urlencode({"next": scope["path"] + query}), status_code=303
-                )
+                asked = {"next": scope["path"] + query}
+                if SESSION_COOKIE in connection.cookies:  # of a session that is over
+                    asked["ended"] = "1"
+                return RedirectResponse("/login?" + urllib.parse.urlencode(asked), status_code=303)
             return JSONResponse({"error": "sign_in"}, status_code=401)
         if scope["type"] == "http" and scope["method"] not in SAFE and scope["path"] != "/logout":
             token = connection.headers.get(CSRF_HEADER)

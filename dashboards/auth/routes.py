@@ -92,7 +92,10 @@ class SignIn:
         target = local_path(request.query_params.get("next"))
         if self.desk.visit().principal:
             return RedirectResponse(target, status_code=303)
-        return self.page(request, target=target)
+        ended = (
+            self.desk.words.translator(self.desk.visit().lang)("login.ended") if "ended" in request.query_params else ""
+        )
+        return self.page(request, error=ended, target=target)
 
     async def submit(self, request: Request) -> Response:
         """POST /login."""

@@ -54,6 +54,7 @@ POPUP = {
 DIGITS = 6  # of a degree: a decimetre
 _STYLE = """
 <style>
+.leaflet-control-scale-line:not(:first-child) { display: none; } /* miles */
  body { font-family: "Noto Sans SC", "Microsoft YaHei", "PingFang SC", sans-serif; }
  .leaflet-container { background: #f4f6f8; font: inherit; }
  .x-head { position: fixed; top: 10px; left: 56px; z-index: 1000; background: #ffffffee; padding: 8px 14px; border-radius: 6px;

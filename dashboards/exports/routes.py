@@ -43,7 +43,9 @@ MEDIA = {
 
 def table_file(view: View, day: date, choice: Choice, kind: str, apart: Apart | None = None) -> tuple[str, bytes]:
     """Name and bytes of the table of a choice, row for row as the page shows it."""
-    name = f"xuncha-{day}-{choice.kind}-{choice.level}.{kind}"
+    scope = view.principal.scope
+    whose = "" if scope.whole else f"-{scope.kind}-{scope.key}"
+    name = f"xuncha-{day}{whose}-{choice.kind}-{choice.level}.{kind}"
     shown = shown_table(view, day, choice)
     if apart is not None and kind in SLOW:
         return apart.table_file(shown, choice, name, kind)

@@ -130,12 +130,15 @@ def write_shown(shown: Shown, choice: Choice, path: Path, kind: str) -> Path:
 
 
 def _near(shown: Shown) -> npt.NDArray[np.object_] | None:
-    """What lies about the rows, where it is little enough to be drawn."""
+    """What lies about the rows; where it is too much to be drawn, the longest or widest of it."""
     places = shown.table.frame["geometry"].dropna().to_numpy()
     if not len(places):
         return None
     near = shown.around[shapely.intersects(shapely.box(*shapely.total_bounds(places)), shown.around)]
-    return near if len(near) <= MOST_AROUND else None
+    if len(near) <= MOST_AROUND:
+        return near
+    longest = np.argsort(-shapely.length(near), kind="stable")[:MOST_AROUND]
+    return near[np.sort(longest)]
 
 
 def _about(lines: Sequence[tuple[str, str]]) -> View:

@@ -38,6 +38,7 @@ ACCOUNTS = {
     "manager": ("manager", "county"),
     "town-a": ("manager", "town:A"),
     "squad-b": ("command", "squad:squadB"),
+    "held": ("command", "county"),  # whom wrong passwords hold up: nobody else signs in by this name
 }
 
 SMALL_ACCOUNTS = {

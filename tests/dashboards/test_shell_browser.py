@@ -27,7 +27,7 @@ def test_the_first_page_answers_mouse_and_keyboard(visitor):
     """One visit: classes in colours and words, a road under the mouse, the keyboard, the layer switcher, the switches of language and theme."""
     v = visitor().sign_in("admin").open("/")
     v.map_drawn("home-map")
-    assert v.page.text_content("#home-map-alternative").startswith("责任路段: 主干道 2, 次干道 2, 支路 2")
+    assert v.page.text_content("#home-map-alternative").startswith("责任路段：主干道 2，次干道 2，支路 2")
     assert {MAIN, (77, 147, 189), (143, 181, 205)} <= v.colours(
         "#home-map .xm-canvas"
     )  # the three classes of the legend
@@ -79,11 +79,13 @@ def test_an_unknown_page_says_so(visitor):
 
 
 def test_a_session_that_ends_leads_back_to_the_sign_in_page(visitor):
-    v = visitor().sign_in("admin").open("/")
+    v = visitor().sign_in("admin").open("/?lang=zh")
     v.map_drawn("home-map")
     v.context.clear_cookies(name="xuncha_session")
     click_road(v)
     v.page.wait_for_selector("#password")
+    assert v.page.inner_text("[role=alert]") == "登录已失效，请重新登录后继续"
+    assert v.page.get_attribute("[name=next]", "value") == "/?lang=zh"
     v.complaints[:] = [c for c in v.complaints if "401" not in c]
 
 

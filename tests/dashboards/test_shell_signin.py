@@ -53,11 +53,21 @@ def test_a_wrong_password_and_a_wrong_name_are_refused_alike(server):
 
 def test_too_many_failures_must_wait_even_with_the_right_password(server):
     for _ in range(5):
-        assert sign_in(server.url, "command", password="wrong wrong wrong").last.status_code == 401
-    held = sign_in(server.url, "command")
+        assert sign_in(server.url, "held", password="wrong wrong wrong").last.status_code == 401
+    held = sign_in(server.url, "held")
     assert held.last.status_code == 429
     assert 0 < int(held.last.headers["retry-after"]) <= 301
     assert sign_in(server.url, "manager").last.status_code == 303  # others are not held up
+
+
+def test_who_comes_with_a_session_that_is_over_is_told_so(server):
+    html = {"accept": "text/html"}
+    ended = httpx.get(server.url + "/data", headers=html | {"cookie": "xuncha_session=old"}).headers["location"]
+    assert "ended=1" in ended
+    assert "登录已失效" in httpx.get(server.url + ended).text
+    fresh = httpx.get(server.url + "/data", headers=html).headers["location"]
+    assert "ended" not in fresh
+    assert "登录已失效" not in httpx.get(server.url + fresh).text
 
 
 def test_a_sign_in_form_without_its_token_is_refused(server):

@@ -212,6 +212,6 @@ const ask = window.fetch.bind(window);
 window.fetch = async (...request: Parameters<typeof fetch>): Promise<Response> => {
   const answer = await ask(...request);
   if (answer.status !== 401 || !answer.url.startsWith(location.origin)) return answer;
-  location.reload();
+  location.assign(`/login?ended=1&next=${encodeURIComponent(location.pathname + location.search)}`);
   return new Promise<Response>(() => undefined); // nobody is to make something of that answer meanwhile
 };
