@@ -18,6 +18,7 @@ import small_run
 from dashboards.exports import export_days
 from dashboards.exports.html_map import STATIC
 from dashboards.exports.report import _density_sentence, _grid_table
+from dashboards.exports.report_parts import register_fonts
 from dashboards.exports.text import as_text
 from dashboards.views import SPECS
 from gis.errors import ImpossibleError
@@ -158,5 +159,6 @@ def test_grids_that_cannot_be_judged_are_not_told_as_well_staffed(verdicts, zh, 
 
 def test_grids_without_a_zone_make_no_empty_table():
     grids = pd.DataFrame({"rule_id": [None], "required_rounds": [None], "completed_rounds": [None], "grid_id": ["G1"]})
+    register_fonts()
     said = _grid_table(SimpleNamespace(t=lambda zh, _en: zh), grids)
     assert "1 个工作网格都没有轮次要求" in said.text
