@@ -124,7 +124,7 @@ def _checkins(view: View, day: date, rows: pd.DataFrame, places: pd.DataFrame) -
     heads = [t("explain.time"), t("explain.place"), *([t("explain.person")] if view.principal.sees_tracks else [])]
     body = [
         html.Tr([
-            html.Td(f"{view.local(r['time']):%m-%d %H:%M:%S}", className="num"), html.Td(names.get(str(r["place_id"])) or str(r["place_id"])),
+            html.Td(f"{view.local(r['time']):%m-%d %H:%M:%S}"), html.Td(names.get(str(r["place_id"])) or str(r["place_id"])),
             *([html.Td(people.get(str(r["person_id"]), str(r["person_id"])))] if view.principal.sees_tracks else []),
         ])
         for r in rows.head(MOST).to_dict("records")
