@@ -5,7 +5,6 @@ Commands live beside this file by concern: `xuncha_data`, `xuncha_results`, `xun
 
 from __future__ import annotations
 
-from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,12 +96,12 @@ def demo(
     """示例县：生成、入库、核查、导出，打开网页 | the sample county from generation to pages."""
     from etl.load import load_city
     from etl.pipeline import audit_days
-    from etl.sample.write import DEFAULT_DAY, write_sample_county
+    from etl.sample.write import sample_days, write_sample_county
 
     say("生成示例县 …", "making the sample county …")
     path = write_sample_county(out / "county", seed=seed, days=days)
     city = city_of(path)
-    wanted = [DEFAULT_DAY + timedelta(days=n) for n in range(days)]
+    wanted = sample_days(days)
     with opened(city) as store, progress() as tell:
         say("入库 …", "loading …")
         print_manifests(load_city(city, store, progress=tell))
@@ -112,7 +111,7 @@ def demo(
         say("导出 …", "exporting …")
         xuncha_results.write_export(city, store, wanted, out, formats=None, lang="zh", progress=tell)
         accounts = _demo_accounts(store)
-    day = wanted[0]
+    day = f"{wanted[0]}-{wanted[-1]}" if days > 1 else f"{wanted[0]}"
     say(f"请看 {out}/：map.html（地图）、xuncha-{day}.xlsx（工作簿）、xuncha-{day}.gpkg（QGIS）、summary.json、csv/、geojson/",
          f"see {out}/: map.html, xuncha-{day}.xlsx, xuncha-{day}.gpkg (QGIS), summary.json, csv/, geojson/")  # fmt: skip
     if no_serve:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dash import html
 
 from dashboards import planner_remote as remote
-from dashboards.planner_panels import bounds, clause_of, decimal, explain_url, outcome_mark, percent, table
+from dashboards.planner_parts import bounds, clause_of, decimal, explain_url, outcome_mark, percent, table
 from dashboards.planner_picture import grid_places, hotspot_rows, scene_of, windows_in
 from dashboards.scoped_source import run_data
 from dashboards.sentences import missing_words

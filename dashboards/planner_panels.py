@@ -4,90 +4,44 @@
 
 from __future__ import annotations
 
-import urllib.parse
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from dash import html
 
 from dashboards import planner_coverage as coverage
 from dashboards import planner_density as density
 from dashboards import planner_remote as remote
+from dashboards import planner_rounds as rounds
+from dashboards.planner_parts import (
+    DASH,
+    bounds,
+    decimal,
+    explain_url,
+    percent,
+    rate_bars,
+    rate_key,
+    rows_of,
+    table,
+)
 from dashboards.planner_picture import grid_places, hotspot_rows, period_words, scene_of, scenes_of, windows_in
 from dashboards.shell import card, kpi
-from layers.symbology import LAYERS, outcome_color, word
+from layers.symbology import LAYERS, word
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from dash.development.base_component import Component
 
     from dashboards.context import View
     from dashboards.planner_choice import Choice
 
-COVERED, UNKNOWN = outcome_color("covered"), outcome_color("unknown")
 TOP = 12
-DASH = "–"
-
-
-def rows_of(frame: pd.DataFrame) -> list[SimpleNamespace]:
-    """Rows with their columns as attributes."""
-    return [SimpleNamespace(**{str(k): v for k, v in row.items()}) for row in frame.to_dict("records")]
-
-
-def percent(value: object, digits: int = 1) -> str:
-    """A share for people; a dash where there is none."""
-    number = float(value) if isinstance(value, (int, float, np.number)) else float("nan")
-    return DASH if np.isnan(number) else f"{number:.{digits}%}"
-
-
-def bounds(low: object, high: object) -> str:
-    """A rate with its bounds, one figure where they agree."""
-    one, two = percent(low), percent(high)
-    return one if one == two else f"{one} – {two}"
-
-
-def decimal(value: object, digits: int = 1, *, sign: bool = False) -> str:
-    """A number for people; a dash where there is none."""
-    number = float(value) if isinstance(value, (int, float, np.number)) else float("nan")
-    return DASH if np.isnan(number) else f"{number:{'+' if sign else ''},.{digits}f}"
-
-
-def table(
-    headings: Sequence[str], rows: Sequence[Sequence[Any]], *, numeric: Sequence[int] = (), caption: str = ""
-) -> Component:
-    """A table for people; columns in `numeric` are set to the right."""
-    head = html.Thead(
-        html.Tr([html.Th(h, className="num" if k in numeric else "", scope="col") for k, h in enumerate(headings)])
-    )
-    body = html.Tbody(
-        [html.Tr([html.Td(v, className="num" if k in numeric else "") for k, v in enumerate(r)]) for r in rows]
-    )
-    top = [html.Caption(caption)] if caption else []
-    return html.Div(html.Table([*top, head, body], className="data"), className="scroll")
-
-
-def outcome_mark(key: object, lang: str) -> Component:
-    """An outcome with its colour."""
-    return html.Span(word(key, lang), className="planner-mark", style={"--key": outcome_color(str(key))})
-
-
-def clause_of(view: View, rule_id: object) -> Component | None:
-    """The clause of a rule with its Chinese sentence, None where there is no such rule."""
-    rule = view.standard.rules.get(str(rule_id))
-    if rule is None:
-        return None
-    head = f"{view.t('planner.clause')} {rule.clause} · {view.t.pick(rule.zh, rule.en)}"
-    return html.Blockquote([html.Footer(head), html.Span(f"“{rule.quote}”", lang="zh-CN")], className="clause")
 
 
 # --- figures above the map ---
 def kpis(view: View, choice: Choice) -> Component:
     """The figures of the group above the map."""
     makers = {"coverage": coverage_kpis, "density": density_kpis, "remote": remote_kpis, "hotspots": hotspot_kpis}
-    cards = makers[choice.what.group](view, choice)
+    cards = rounds.kpis(view, choice) if rounds.asks(choice) else makers[choice.what.group](view, choice)
     return html.Div(cards, className=f"grid planner-kpis {'grid-5' if len(cards) > 4 else 'grid-4'}")  # noqa: PLR2004 (columns)
 
 
@@ -178,35 +132,7 @@ def hotspot_kpis(view: View, choice: Choice) -> list[Component]:
 def side(view: View, choice: Choice) -> list[Component]:
     """What stands beside the map for the group."""
     makers = {"coverage": coverage_side, "density": density_side, "remote": remote_side, "hotspots": hotspot_side}
-    return makers[choice.what.group](view, choice)
-
-
-def _bars(rows: Sequence[tuple[str, float, float, bool, str]]) -> Component:
-    """Bars of rates: label, lower, upper bound, chosen, title."""
-    bars = []
-    for label, low, high, chosen, title in rows:
-        low, high = (0.0 if np.isnan(v) else v for v in (low, high))  # noqa: PLW2901 (for the height)
-        fill = [
-            html.Div(
-                className="planner-unknown",
-                style={"height": f"{100 * (high - low):.1f}%", "bottom": f"{100 * low:.1f}%"},
-            ),
-            html.Div(className="planner-low", style={"height": f"{100 * low:.1f}%"}),
-        ]
-        figure = html.Span(f"{100 * low:.0f}", className="figure")
-        bars.append(
-            html.Div(
-                [figure, html.Div(fill, className="planner-bar"), html.Span(label)],
-                className=f"planner-hour {'chosen' if chosen else ''}",
-                title=title,
-            )
-        )
-    return html.Div(bars, className="planner-hours")
-
-
-def _key(view: View) -> Component:
-    marks = [("covered", COVERED), ("unknown", UNKNOWN)]
-    return html.Div([html.Span(view.t(f"planner.{n}"), className="planner-key", style={"--key": c}) for n, c in marks])
+    return rounds.side(view, choice) if rounds.asks(choice) else makers[choice.what.group](view, choice)
 
 
 def coverage_side(view: View, choice: Choice) -> list[Component]:
@@ -216,7 +142,7 @@ def coverage_side(view: View, choice: Choice) -> list[Component]:
     hours = coverage.by_hour(windows, view.zone, view.standard)
     bars = [(f"{int(r.hour)}", r.rate_low, r.rate_high, r.hour == choice.by_hour, f"{int(r.hour)}:00 {bounds(r.rate_low, r.rate_high)} ({int(r.windows)})")
             for r in rows_of(hours)]  # fmt: skip
-    cards = [card(t("planner.hours"), _bars(bars), _key(view), note=t("planner.hours_note"))]
+    cards = [card(t("planner.hours"), rate_bars(bars), rate_key(view), note=t("planner.hours_note"))]
     if len(choice.first) > 1:
         days = coverage.by_day(windows, view.standard)
         by_day = [
@@ -229,7 +155,7 @@ def coverage_side(view: View, choice: Choice) -> list[Component]:
             )
             for r in rows_of(days)
         ]
-        cards.append(card(t("planner.days"), _bars(by_day), _key(view)))
+        cards.append(card(t("planner.days"), rate_bars(by_day), rate_key(view)))
     shown = windows_in(view, choice, choice.first)
     worst = coverage.worst_sections(shown, view.standard, count=TOP)
     if not len(worst):
@@ -249,13 +175,6 @@ def coverage_side(view: View, choice: Choice) -> list[Component]:
 
 def _whole_day(choice: Choice) -> Choice:
     return type(choice)(**{f: getattr(choice, f) for f in choice.__slots__ if f != "hour"})
-
-
-def explain_url(what: str, key: object, day: object, **more: object) -> str:
-    """Where a figure is traced to its evidence: what is section or grid; more names a rule and a window."""
-    return (
-        f"/explain?{urllib.parse.urlencode({'day': str(day), what: str(key), **{k: str(v) for k, v in more.items()}})}"
-    )
 
 
 def density_side(view: View, choice: Choice) -> list[Component]:

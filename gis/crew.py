@@ -111,7 +111,7 @@ class Crew:
         silent: silent intervals of each person (within `watch`), filled by `with_fixes`.
         observed: observed intervals of each person (within `duty`), filled by `with_fixes`.
         silences: the silent intervals with where each began and ended, filled by `with_fixes`.
-        blind: neither a roster nor a single fix that day: nothing can be called missed.
+        blind: not a single fix of anybody that day: nothing can be called missed.
     """
 
     start_ms: int
@@ -309,10 +309,8 @@ def with_fixes(crew: Crew, fixes: Fixes, standard: Standard) -> Crew:
         gaps = [g for g in subtract(person.watch, known) if g[1] - g[0] > limit_ms[i]]
         silences.append(silences_of(gaps, spans))
     silent = tuple(tuple((s.start_ms, s.end_ms) for s in of) for of in silences)
-    return replace(
-        crew, silent=silent, observed=tuple(observed), silences=tuple(silences),
-        blind=not crew.persons and not len(fixes.t_ms),
-    )  # fmt: skip
+    blind = not len(fixes.t_ms)
+    return replace(crew, silent=silent, observed=tuple(observed), silences=tuple(silences), blind=blind)
 
 
 # --- arrays for the kernels ---

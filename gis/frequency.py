@@ -214,7 +214,7 @@ def _outcomes(
     *,
     blind: bool,
 ) -> tuple[I8, npt.NDArray[np.object_]]:
-    """Outcome (index of OUTCOMES) and cause of every row; *blind*: no roster and no fix at all, so that nothing can be called missed."""
+    """Outcome (index of OUTCOMES) and cause of every row; *blind*: no fix of anybody at all, so that nothing can be called missed."""
     covered = reached["covered"] >= need
     lacking = full if standard.measure.unknown_need.value == "full" else np.maximum(need - reached["covered"], 0)
     rostered = answer.duty_ms > 0

@@ -23,8 +23,8 @@ class Sentence(NamedTuple):
 SENTENCES: dict[str, Sentence] = {
     "not_passed": Sentence("有权人员全时段未到", "nobody entitled came in the whole window"),
     "no_data": Sentence(
-        "当天既无名册也无定位，只列出应巡时段，无法判定",
-        "neither roster nor positions that day: windows are listed, none is judged",
+        "当天没有收到任何人的定位，只列出应巡时段，无法判定",
+        "not one position of anybody arrived that day: windows are listed, none is judged",
     ),
     "no_rostered": Sentence(
         "该时段无责任人在岗（计入单位）", "no responsible person on duty in this window (charged to the unit)"

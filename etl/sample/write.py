@@ -29,6 +29,11 @@ DEFAULT_DAY = date(2026, 3, 18)  # a Wednesday
 _TEMPLATE = Path(__file__).with_name("city.toml")
 
 
+def sample_days(days: int, day: date = DEFAULT_DAY) -> list[date]:
+    """The days whose positions the county holds, ascending, `day` the last."""
+    return [day - timedelta(days=back) for back in range(days - 1, -1, -1)]
+
+
 def write_sample_county(folder: Path | str, *, seed: int = 2019, days: int = 1, day: date = DEFAULT_DAY) -> Path:
     """Write the sample county into a folder.
 
@@ -46,11 +51,10 @@ def write_sample_county(folder: Path | str, *, seed: int = 2019, days: int = 1, 
     place, staffing, chance = (np.random.default_rng([seed, k]) for k in range(3))
     county = build_county(rng=place)
     staff = hire(county, rng=staffing)
-    for back in range(days - 1, -1, -1):
-        the_day = day - timedelta(days=back)
+    for the_day in sample_days(days, day):
         rng = np.random.default_rng([seed, 10, the_day.toordinal()])
         today = patrol(
-            county, staff, the_day, working=bool(chinese_calendar.is_workday(the_day)), special=back == 0, rng=rng
+            county, staff, the_day, working=bool(chinese_calendar.is_workday(the_day)), special=the_day == day, rng=rng
         )
         _day(county, today, the_day, root, rng)
     _land(county, root)

@@ -19,6 +19,7 @@ from small_run import DAY, frame, t, tables
 from dashboards import planner_coverage as coverage
 from dashboards import planner_density as density
 from dashboards import planner_remote as remote
+from dashboards import planner_rounds
 from dashboards.planner_choice import COMPARES, MEASURES, UNDER, choice_from, measures_of, steps
 from layers.standard_files import load_standard
 
@@ -277,3 +278,43 @@ def test_a_scene_read_by_hand(tmp_path):
     west, south, east, north = remote.scene_bounds(City, scene)
     assert (east - west) == pytest.approx(400 / 6378137 * 180 / np.pi, rel=1e-6)
     assert south < north
+
+
+# --- rounds of work grids ---
+def grid_days():
+    """Two days: G1 6 of 6, then 4 of 6; G2 5 of 4 twice; G3 unknown 0 of 4, then excused 1 of 4; G4 no rule."""
+    rows = [
+        ("G1", 6, 6, "covered", 0), ("G2", 4, 5, "covered", 0), ("G3", 4, 0, "unknown", 300_000), ("G4", None, 0, "no_rule", 0),
+        ("G1", 6, 4, "missed", 200_000), ("G2", 4, 5, "covered", 0), ("G3", 4, 1, "excused", 0), ("G4", None, 0, "no_rule", 0),
+    ]  # fmt: skip
+    days = pd.DataFrame(rows, columns=["grid_id", "required_rounds", "completed_rounds", "outcome", "never_mm"])
+    days = days.assign(day=[date(2026, 3, 17)] * 4 + [date(2026, 3, 18)] * 4, patrollable_mm=1_000_000)
+    return days.astype({"required_rounds": "Int64"})
+
+
+GRIDS = pd.DataFrame(
+    {"grid_id": ["G1", "G2", "G3", "G4"], "name": ["甲", "乙", "丙", "丁"], "unit_id": ["U1", "U1", "U2", None]}
+)
+
+
+def test_rounds_lacking_are_added_by_grid_and_a_surplus_fills_nothing():
+    days = planner_rounds.judged(grid_days(), GRIDS, "")
+    assert days["lacking"].tolist() == [0, 0, 0, 2, 0, 0]  # of the unknown nothing is known to lack; G4 has no rule
+    one = coverage.total(days, STANDARD)
+    assert one[["windows", "covered", "missed", "unknown", "excused"]].tolist() == [6, 3, 1, 1, 1]
+    assert (one["rate_low"], one["rate_high"]) == (3 / 5, 4 / 5)  # grids of the same length
+    behind = planner_rounds.furthest_behind(days)
+    assert behind[["grid_id", "lacking", "done", "required", "outcome"]].to_numpy().tolist() == [
+        ["G1", 2, 4, 6, "missed"], ["G3", 0, 0, 4, "unknown"],
+    ]  # fmt: skip
+    assert planner_rounds.judged(grid_days(), GRIDS, "U2")["grid_id"].tolist() == ["G3", "G3"]
+
+
+def test_rounds_by_the_hour_of_completion():
+    done = frame("grid_rounds", [
+        {"grid_id": g, "round_ix": i, "started": t("08:00:00"), "completed": t(x)}
+        for i, (g, x) in enumerate([("G1", "09:10:00"), ("G1", "09:59:59"), ("G2", "11:00:00"), ("G9", "12:00:00")])
+    ])  # fmt: skip
+    by_hour = planner_rounds.by_hour(done, {"G1", "G2"}, 2, ZONE)
+    assert by_hour.to_dict() == {9: 1.0, 10: 0.0, 11: 0.5}
+    assert len(planner_rounds.by_hour(done, {"G3"}, 1, ZONE)) == 0

@@ -16,7 +16,7 @@ import shapely
 
 from etl.base import Context
 from etl.readers import position_reader, reader_of
-from etl.sample import write_sample_county
+from etl.sample import sample_days, write_sample_county
 from etl.sample.county import CRS, build_county
 from etl.sample.patrols import patrol
 from etl.sample.people import hire
@@ -207,6 +207,7 @@ def test_the_roster_is_written_as_offices_do(sample):
 def test_several_days_end_on_the_day_and_squads_rest_on_a_free_day(tmp_path):
     write_sample_county(tmp_path, seed=2019, days=2, day=date(2026, 3, 16))  # a Monday; the day before is a Sunday
     assert sorted(f.name for f in (tmp_path / "定位").iterdir()) == ["2026-03-15.csv.gz", "2026-03-16.csv.gz"]
+    assert sample_days(2, date(2026, 3, 16)) == [date(2026, 3, 15), date(2026, 3, 16)]  # those that the demo audits
     sunday = pd.read_parquet(tmp_path / "truth" / "passes-2026-03-15.parquet")
     assert not sunday["device_id"].str.startswith(("SJ-", "CL-")).any()
     assert sunday["device_id"].str.startswith("CJ-").any()

@@ -224,3 +224,18 @@ def test_groups_of_sections_judged_apart_give_the_same(
     for name in ("section_windows", "section_days", "segment_days"):
         # a group whose column is all empty may hold it in another type: what is stored is the same
         pd.testing.assert_frame_equal(getattr(apart, name), getattr(whole, name), check_exact=True, check_dtype=False)
+
+
+def test_a_day_without_any_position_calls_nothing_missed_even_where_nobody_is_rostered() -> None:
+    # D is named for nobody: on a usual day its windows are charged to the unit.
+    network = make_network(
+        [*SECTIONS, Sec("D", "d", "branch", "road.branch")], [*SEGMENTS, Seg("d1", "D", (0, 900), (400, 900), (0, 400))]
+    )
+    none = make_passes(network, [], {"d1": Mode.EBIKE, "d2": Mode.FOOT})
+    heard = audit(none, fixes_of({0: [(START, START + 10 * 3_600_000)]}), network).section_windows
+    assert heard.loc[heard["section_id"] == "D", ["outcome", "cause"]].to_numpy().tolist() == [
+        ["missed", "no_rostered"]
+    ]
+    mute = audit(none, fixes_of({}), network).section_windows
+    assert set(mute["outcome"]) == {"unknown", "excused"}
+    assert set(mute.loc[mute["outcome"] == "unknown", "cause"]) == {"no_data"}
