@@ -89,7 +89,7 @@ def community_cadence(
 
     A place counts as visited by a check-in there or by a track within `measure.place_reach_m` (of a back street: along
     `measure.full_patrol_share` of it). A cadence that owes a grid no named place asks for any visit to the grid. Windows that end after
-    the day are *open* unless complete already.
+    the day are *open*, complete or not: each is judged once, on the day on which it ends, so that rates hold no early successes alone.
 
     Args:
         network: for tracks.
@@ -258,12 +258,12 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
         due, found = [mine], [_visited(mine, window, evidence)]
     done = [t or c for t, c in found]
     finished = window[1] <= crew.end_ms
-    if all(done):
+    if not finished:
+        outcome = "open"
+    elif all(done):
         outcome = "covered"
     elif _excused(grid, window, exceptions, standard.measure.excused_share.value):
         outcome = "excused"
-    elif not finished:
-        outcome = "open"
     else:
         left = [p for p, ok in zip(due, done, strict=True) if not ok]
         mute = _undelivered(crew, grid, rule, window, days) or _unheard(crew, grid, rule, window, left, standard)

@@ -212,7 +212,7 @@ class VectorMap(Flowable):  # type: ignore[misc]
             c.setLineWidth(0.5)
             self._path(c, self.backdrop, to_page, fill=False)
         order = [k.key for k in self.layer.legend_classes()]
-        drawn = ["no_value", "no_rule", "excused", "covered", "open", "unknown", "partly", "missed"]
+        drawn = ["no_value", "no_rule", "excused", "open", "covered", "unknown", "partly", "missed"]
         for key in [*(k for k in drawn if k in order), *(k for k in order if k not in drawn)]:
             chosen = self.shapes[self.classes == key]
             if len(chosen):
