@@ -128,6 +128,11 @@ def overdue_table(view: View, d: Day, rows: pd.DataFrame) -> Element:
     return el("Table", [el("Thead", head), el("Tbody", body)], className="data")
 
 
+def nothing_known(view: View) -> Element:
+    """In place of a list while nothing is known of patrols."""
+    return el("P", view.t("command.evidence_none"), className="note")
+
+
 def _distance(metres: float) -> str:
     return f"{metres:.0f} m" if metres < 1000 else f"{metres / 1000:.1f} km"  # noqa: PLR2004 (a kilometre)
 
@@ -192,10 +197,16 @@ def case_list(view: View, fresh: pd.DataFrame, most: int = 8) -> Element:
 
 
 def figures(
-    view: View, on: int, heard: int, silent: int, overdue: int, done: tuple[int, int, int], hot: int
+    view: View, on: int, heard: int, silent: int, overdue: int | None, done: tuple[int, int, int], hot: int
 ) -> list[Component]:
-    """The tiles."""
+    """The tiles; `overdue` is None where nothing is known of patrols, nor then of rounds."""
     t = view.t
+    if overdue is None:
+        roads = kpi(t("command.overdue_roads"), "—", note=t("command.evidence_none"))
+        rounds = kpi(t("command.rounds"), f"— / {done[1]}", note=t("command.evidence_none"))
+    else:
+        roads = kpi(t("command.overdue_roads"), f"{overdue:,}", tone="bad" if overdue else "good")
+        rounds = kpi(t("command.rounds"), f"{done[0]} / {done[1]}", note=t("command.grids_full", n=done[2]))
     return [
         kpi(
             t("command.on_duty"),
@@ -203,8 +214,8 @@ def figures(
             note=t("command.heard", heard=heard, silent=silent),
             tone="warn" if silent else "",
         ),
-        kpi(t("command.overdue_roads"), f"{overdue:,}", tone="bad" if overdue else "good"),
-        kpi(t("command.rounds"), f"{done[0]} / {done[1]}", note=t("command.grids_full", n=done[2])),
+        roads,
+        rounds,
         kpi(t("command.hot_cells"), str(hot), note=t("command.hot_note"), tone="bad" if hot else ""),
     ]
 

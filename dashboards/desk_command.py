@@ -138,6 +138,12 @@ def last_fixes(g: Ground, f: Fixes, now_ms: int) -> pd.DataFrame:
     })  # fmt: skip
 
 
+def left_of(d: Day, now_ms: int) -> tuple[F8, F8]:
+    """`gis.live.time_left` of every section; NaN where nothing is known of patrols: a road of which nothing was heard is not overdue."""
+    left, interval = time_left(d.standing.asked, now_ms)
+    return (left if d.standing.until_ms is not None else np.full_like(left, np.nan)), interval
+
+
 def waiting(d: Day, now_ms: int, people: pd.DataFrame, *, most: int = LISTED) -> tuple[pd.DataFrame, int]:
     """Sections by the time they have left, overdue ones first, and the number overdue.
 
@@ -145,7 +151,7 @@ def waiting(d: Day, now_ms: int, people: pd.DataFrame, *, most: int = LISTED) ->
         section (row), name, left_s, last_ms (−1 none), persons, near, metres; and how many are overdue.
     """
     g, asked = d.ground, d.standing.asked
-    left, _ = time_left(asked, now_ms)
+    left, _ = left_of(d, now_ms)
     last = last_completed(asked, now_ms)
     order = np.argsort(np.where(np.isfinite(left), left, np.inf), kind="stable")[:most]
     order = order[np.isfinite(left[order])]

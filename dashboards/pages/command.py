@@ -30,11 +30,12 @@ from dashboards.command_parts import (
     grid_table,
     left_words,
     map_layers,
+    nothing_known,
     overdue_table,
     pace_of,
     road_detail,
 )
-from dashboards.desk_command import SPANS, fixes_of, hot_cells, last_fixes, on_duty, rounds_done, waiting
+from dashboards.desk_command import SPANS, fixes_of, hot_cells, last_fixes, left_of, on_duty, rounds_done, waiting
 from dashboards.maps import Live, map_view, points
 from dashboards.pages import Page
 from dashboards.shell import card, notice, page_head
@@ -158,21 +159,24 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
     now = moment_of(view, d, day, params, clock, time.time())
     people = last_fixes(g, fixes_of(view, day, g, newest.load, now if live else None), now)
     silent = people["age_s"].to_numpy() > view.standard.measure.silence_s.value
-    left, interval = time_left(d.standing.asked, now)
+    left, interval = left_of(d, now)
     share, at = shown_share(left, interval) * 100, g.section_of_segment
     roads = np.where(at >= 0, share[at], np.nan) if len(share) else np.full(len(at), np.nan)
     rows, overdue = waiting(d, now, people)
     done = rounds_done(d, now)
-    pace = pace_of(g, done, now)
+    known = d.standing.until_ms is not None
+    pace = pace_of(g, done, now) if known else ["none"] * len(done)
     required = g.grids["required"].to_numpy(np.int64)
     span = params.get("span", "day")
     hot = hot_cells(view, d, day, now, span if span in SPANS else "day")
     tiles = figures(
-        view, len(on_duty(g, now)), len(people), int(silent.sum()), overdue,
+        view, len(on_duty(g, now)), len(people), int(silent.sum()), overdue if known else None,
         (int(np.minimum(done, required).sum()), int(required.sum()), pace.count("complete")), hot.significant,
     )  # fmt: skip
-    seen = ("command-grid-table", str(day), g.network, view.lang, done.tobytes(), tuple(pace))
-    grids = view.data.remember(seen, lambda: grid_table(view, g, done, pace), lambda _: 2000 * len(pace))
+    seen = ("command-grid-table", str(day), g.network, view.lang, known, done.tobytes(), tuple(pace))
+    grids = view.data.remember(
+        seen, lambda: grid_table(view, g, done, pace) if known else nothing_known(view), lambda _: 2000 * len(pace)
+    )
     fresh, cases = _fresh_cases(view, d, now)
     names = [g.names.get(p, p) for p in people["person_id"]]
     shown = points("people", people["person_id"].tolist(), people["lon"].tolist(), people["lat"].tolist(), values=silent.astype(int).tolist(),
@@ -185,7 +189,7 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
         updates={"command-map": [*hot.updates, cases, shown]},
         props={
             **_headline(view, d, day, now, live=live, replay=live and newest.replayed == str(day)),
-            "command-overdue": {"children": overdue_table(view, d, rows)}, "command-figures": {"children": tiles},
+            "command-overdue": {"children": overdue_table(view, d, rows) if known else nothing_known(view)}, "command-figures": {"children": tiles},
             "command-grids": {"children": grids}, "command-cases": {"children": fresh},
         },
         data={"now": now, "minute": round((now - day_bounds(day, view.zone)[0]) / 60_000, 3), "live": live, "server": round(time.time(), 1),

@@ -137,6 +137,12 @@ def test_at_midnight_a_live_desk_goes_on_with_the_new_day(desk, monkeypatch):
     assert after.data["minute"] < 1
     assert after.data["network"] == before.data["network"]  # so the map stays as it is
     assert after.props["command-evidence"]["children"] == "尚无路况依据"
+    at_clock(
+        monkeypatch, midnight + 10 * 60 * MIN
+    )  # working hours of the new day, of which nothing was heard: no road is called overdue
+    quiet = command_state(view(desk), asked)
+    assert np.isnan(quiet.values["command-map", "roads"]).all()
+    assert quiet.props["command-overdue"]["children"]["props"]["children"] == "尚无路况依据"
     assert len(after.values["command-map", "roads"]) == len(before.values["command-map", "roads"])
 
 
