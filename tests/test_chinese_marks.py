@@ -13,7 +13,12 @@ HAN = "\u4e00-\u9fff"
 HALF_WIDTH = re.compile(f"[{HAN}][,;:()?!]|[,;:()] ?[{HAN}]|[，；：（）] ?[,;:()]")
 SOURCES = [
     *ROOT.glob("xuncha*.py"),
-    *(p for room in ("gis", "layers", "etl", "dashboards") for p in (ROOT / room).rglob("*.py")),
+    *(
+        p
+        for room in ("gis", "layers", "etl", "dashboards")
+        for p in (ROOT / room).rglob("*.py")
+        if "frontend" not in p.parts
+    ),
 ]
 FILES = [
     *(ROOT / "dashboards" / "i18n").glob("*.toml"),
