@@ -65,11 +65,11 @@ def test_state_flows_and_a_cut_connection_heals_to_the_right_state(chromium, liv
     words = v.page.locator("#live-map-alternative")
     expect(v.page.locator("#status")).to_have_text("live", timeout=15_000)
     expect(v.page.locator("#list")).to_have_text("first")
-    expect(words).to_contain_text("路段: 好 6", timeout=15_000)
-    expect(words).to_contain_text("人员: 在岗 1")
+    expect(words).to_contain_text("路段：好 6", timeout=15_000)
+    expect(words).to_contain_text("人员：在岗 1")
     Now.codes, Now.text = np.array([0, 1, 0, 0, 1, 0.0]), "second"
     expect(v.page.locator("#list")).to_have_text("second")
-    expect(words).to_contain_text("路段: 好 4, 坏 2")
+    expect(words).to_contain_text("路段：好 4，坏 2")
     expect(v.page.locator("#data")).to_have_text("{'n': 2}")
 
     v.context.set_offline(True)
@@ -91,8 +91,8 @@ def test_state_flows_and_a_cut_connection_heals_to_the_right_state(chromium, liv
 def test_two_scopes_on_one_stream_see_their_own(chromium, live_server):
     Now.codes, Now.text = np.zeros(6), "shared"
     county, town = (Visitor(chromium, live_server.url).sign_in(name).open("/") for name in ("admin", "town-a"))
-    expect(county.page.locator("#live-map-alternative")).to_contain_text("路段: 好 6", timeout=15_000)
-    expect(town.page.locator("#live-map-alternative")).to_contain_text("路段: 好 3", timeout=15_000)
+    expect(county.page.locator("#live-map-alternative")).to_contain_text("路段：好 6", timeout=15_000)
+    expect(town.page.locator("#live-map-alternative")).to_contain_text("路段：好 3", timeout=15_000)
     assert county.complaints == town.complaints == []
     county.context.close()
     town.context.close()
