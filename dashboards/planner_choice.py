@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
-from layers.symbology import BLUE_TO_RED, LAYERS, ORANGE_TO_PURPLE, YELLOW_TO_BLUE, Layer, LegendClass
+from layers.symbology import BLUE_TO_RED, LAYERS, ORANGE_TO_PURPLE, YELLOW_TO_BLUE, Layer, LegendClass, unit_in_english
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def steps(
             text = f"≥ {words(lower)}{tail}"
         else:
             text = f"{words(lower)} … {words(upper)}{tail}"
-        out.append(LegendClass(f"c{k}", text, text, colour, lower, upper))
+        out.append(LegendClass(f"c{k}", text, unit_in_english(text, unit), colour, lower, upper))
     return tuple(out)
 
 

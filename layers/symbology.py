@@ -120,6 +120,14 @@ OUTCOMES = (
 )
 
 
+UNITS_EN = {"轮": "rounds", "人": "persons"}
+
+
+def unit_in_english(text: str, unit: str) -> str:
+    """The words of a legend class with its unit in English."""
+    return text.replace(unit, UNITS_EN[unit]) if unit in UNITS_EN else text
+
+
 def _steps(
     bounds: Sequence[float], colors: Sequence[str], *, unit: str, percent: bool = False
 ) -> tuple[LegendClass, ...]:
@@ -142,7 +150,7 @@ def _steps(
             text = f"≥ {word(lower)}{tail}"
         else:
             text = f"{word(lower or 0)} – {word(upper or 0)}{tail}"
-        out.append(LegendClass(f"c{i}", text, text, color, lower, upper))
+        out.append(LegendClass(f"c{i}", text, unit_in_english(text, unit), color, lower, upper))
     return tuple(out)
 
 

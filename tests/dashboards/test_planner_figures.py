@@ -318,3 +318,10 @@ def test_rounds_by_the_hour_of_completion():
     by_hour = planner_rounds.by_hour(done, {"G1", "G2"}, 2, ZONE)
     assert by_hour.to_dict() == {9: 1.0, 10: 0.0, 11: 0.5}
     assert len(planner_rounds.by_hour(done, {"G3"}, 1, ZONE)) == 0
+
+
+def test_legends_of_rounds_and_persons_have_english_units():
+    for measure in ("grid_rounds", "density_required", "density_gap"):
+        classes = MEASURES[measure].layer.classes
+        assert [c.zh for c in classes if not any(u in c.zh for u in ("轮", "人"))] == []
+        assert [c.en for c in classes if not c.en.endswith(("rounds", "persons"))] == []
