@@ -15,6 +15,7 @@ from dashboards import planner_rounds as rounds
 from dashboards.planner_parts import (
     DASH,
     bounds,
+    day_bars,
     decimal,
     explain_url,
     percent,
@@ -144,18 +145,7 @@ def coverage_side(view: View, choice: Choice) -> list[Component]:
             for r in rows_of(hours)]  # fmt: skip
     cards = [card(t("planner.hours"), rate_bars(bars), rate_key(view), note=t("planner.hours_note"))]
     if len(choice.first) > 1:
-        days = coverage.by_day(windows, view.standard)
-        by_day = [
-            (
-                f"{r.day:%m-%d}",
-                r.rate_low,
-                r.rate_high,
-                False,
-                f"{r.day} {bounds(r.rate_low, r.rate_high)} ({int(r.windows)})",
-            )
-            for r in rows_of(days)
-        ]
-        cards.append(card(t("planner.days"), rate_bars(by_day), rate_key(view)))
+        cards.append(card(t("planner.days"), day_bars(coverage.by_day(windows, view.standard)), rate_key(view)))
     shown = windows_in(view, choice, choice.first)
     worst = coverage.worst_sections(shown, view.standard, count=TOP)
     if not len(worst):

@@ -111,6 +111,14 @@ def bars(rows: Sequence[tuple[str, str, float, float, bool, str]]) -> Component:
     return html.Div(made, className="planner-hours")
 
 
+def day_bars(days: pd.DataFrame) -> Component:
+    """Bars of rates by day: columns day, rate_low, rate_high, windows (`planner_coverage.by_day`)."""
+    return rate_bars([
+        (f"{r.day:%m-%d}", r.rate_low, r.rate_high, False, f"{r.day} {bounds(r.rate_low, r.rate_high)} ({int(r.windows)})")
+        for r in rows_of(days)
+    ])  # fmt: skip
+
+
 def rate_key(view: View) -> Component:
     """What the colours of `rate_bars` mean."""
     marks = [("covered", COVERED), ("unknown", UNKNOWN)]

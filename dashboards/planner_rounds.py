@@ -12,10 +12,10 @@ from dashboards import planner_coverage as coverage
 from dashboards.planner_parts import (
     bars,
     bounds,
+    day_bars,
     decimal,
     explain_url,
     outcome_mark,
-    rate_bars,
     rate_key,
     rows_of,
     table,
@@ -148,17 +148,7 @@ def side(view: View, choice: Choice) -> list[Component]:
     body = bars(rows) if rows else html.P(t("planner.rounds_no_hours"), className="note")
     cards = [card(t("planner.rounds_hours"), body, note=t("planner.rounds_hours_note"))]
     if len(choice.first) > 1 and len(days):
-        daily = [
-            (
-                f"{r.day:%m-%d}",
-                r.rate_low,
-                r.rate_high,
-                False,
-                f"{r.day} {bounds(r.rate_low, r.rate_high)} ({int(r.windows)})",
-            )
-            for r in rows_of(coverage.by_day(days, view.standard))
-        ]
-        cards.append(card(t("planner.days"), rate_bars(daily), rate_key(view)))
+        cards.append(card(t("planner.days"), day_bars(coverage.by_day(days, view.standard)), rate_key(view)))
     behind = furthest_behind(days)
     if not len(behind):
         return [*cards, card(t("planner.rounds_behind"), html.P(t("planner.rounds_behind_none"), className="note"))]
