@@ -15,9 +15,9 @@ LONG = ("missing", "section_name")
 Look = Literal["num", "id", "long", "text"]
 
 
-def percent(value: Any) -> str:
-    """A share in words: one decimal, a dash where nothing was asked."""
-    return NONE if value is None or pd.isna(value) else f"{value:.1%}"
+def percent(value: Any, digits: int = 1) -> str:
+    """A share in words: a dash where nothing was asked."""
+    return NONE if value is None or pd.isna(value) else f"{value:.{digits}%}"
 
 
 def bounds(low: Any, high: Any) -> str:

@@ -11,8 +11,8 @@ from dash import dcc, html
 
 from dashboards.desk_command import QUIET, QUIET_CODE
 from dashboards.geometry import encode
-from dashboards.manager_parts import explain_address
 from dashboards.maps import RampStop, class_style, layer, ramp_style, symbology_style
+from dashboards.marks import explain_address
 from dashboards.shell import card, kpi
 from layers.symbology import LAYERS
 

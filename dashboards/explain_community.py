@@ -14,8 +14,8 @@ from dash import html
 from dashboards.desk_manager import Choice
 from dashboards.explain_parts import around, back, clause_part, definition, person_names
 from dashboards.geometry import encode
-from dashboards.manager_parts import explain_address, outcome_mark
 from dashboards.maps import layer, map_view, plain_style
+from dashboards.marks import explain_address, outcome_mark
 from dashboards.sentences import missing_words
 from dashboards.shell import card, notice, page_head
 from layers.symbology import outcome_color, word

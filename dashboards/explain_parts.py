@@ -13,8 +13,9 @@ from dash import html
 from dashboards.cells import percent
 from dashboards.desk_explain import near, of_passes, pass_lines, pass_rows, unvisited_by_road, visited_codes, why_not
 from dashboards.geometry import encode
-from dashboards.manager_parts import manager_address, outcome_mark
+from dashboards.manager_parts import manager_address
 from dashboards.maps import class_style, full_codes, layer, map_view, plain_style
+from dashboards.marks import outcome_mark
 from dashboards.planner_picture import context_roads
 from dashboards.scoped_source import run_data
 from dashboards.sentences import missing_words

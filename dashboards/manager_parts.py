@@ -11,6 +11,7 @@ from dash import html
 
 from dashboards.cells import NONE, bounds, cell, percent
 from dashboards.exports.shown import FORMATS as TABLE_FORMATS
+from dashboards.marks import explain_address
 from dashboards.row_table import Cell, Head, RowTable
 from dashboards.shell import kpi
 from dashboards.tally import NOWHERE
@@ -31,11 +32,6 @@ MOST_DATED = 14
 RUN_FORMATS = ("pdf", "xlsx", "csv", "gpkg", "geojson", "html")
 STACK = (("covered", "km_covered"), ("unknown", "km_unknown"), ("missed", "km_missed"), ("excused", "km_excused"))
 WHO = ("name", "section_name", "grid_name")  # what a row is about
-
-
-def outcome_mark(key: str, lang: str) -> html.Span:
-    """An outcome by colour and word."""
-    return html.Span(word(key, lang), className="outcome", style={"--colour": outcome_color(key)})
 
 
 def figures_row(view: View, choice: Choice, figures: Mapping[str, Any]) -> Any:
@@ -70,11 +66,6 @@ def figures_row(view: View, choice: Choice, figures: Mapping[str, Any]) -> Any:
             )
         )
     return html.Div(tiles, className="grid audit-figures")
-
-
-def explain_address(day: date, **what: object) -> str:
-    """Where a figure is explained."""
-    return "/explain?" + urllib.parse.urlencode({"day": str(day), **{k: str(v) for k, v in what.items() if v != ""}})
 
 
 def manager_address(day: date, choice: Choice) -> str:

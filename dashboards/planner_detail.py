@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from dash import html
 
 from dashboards import planner_remote as remote
-from dashboards.planner_parts import bounds, clause_of, decimal, explain_url, outcome_mark, percent, table
+from dashboards.cells import bounds, percent
+from dashboards.marks import explain_address, outcome_mark
+from dashboards.planner_parts import clause_of, decimal, table
 from dashboards.planner_picture import grid_places, hotspot_rows, scene_of, windows_in
 from dashboards.scoped_source import run_data
 from dashboards.sentences import missing_words
@@ -96,7 +98,7 @@ def road(view: View, choice: Choice, key: str) -> Component | None:
     clause = clause_of(view, segment["rule_id"])
     link = html.A(
         t("planner.explain"),
-        href=explain_url("section", segment["section_id"], day),
+        href=explain_address(day, section=segment["section_id"]),
         className="button small primary",
     )
     return card(
@@ -133,9 +135,9 @@ def _window_table(view: View, windows: pd.DataFrame) -> Component:
             [
                 html.A(
                     f"{low:%m-%d %H:%M}–{high:%H:%M}",
-                    href=explain_url("section", w["section_id"], w["day"], rule=w["rule_id"], window=w["window_ix"]),
+                    href=explain_address(w["day"], section=w["section_id"], rule=w["rule_id"], window=w["window_ix"]),
                 ),
-                outcome_mark(w["outcome"], view.lang),
+                outcome_mark(str(w["outcome"]), view.lang),
                 percent(w["covered_share"], 0),
                 missing,
             ]
@@ -189,7 +191,7 @@ def grid(view: View, choice: Choice, key: str) -> Component | None:
         )
     rules = [*judged, *rules] if choice.what.group == "coverage" else [*rules, *judged]
     clauses = [c for c in (clause_of(view, r) for r in rules) if c is not None]
-    link = html.A(t("planner.explain"), href=explain_url("grid", key, day), className="button small primary")
+    link = html.A(t("planner.explain"), href=explain_address(day, grid=key), className="button small primary")
     return card(
         str(place["name"] or key),
         facts(rows),
@@ -203,7 +205,7 @@ def grid(view: View, choice: Choice, key: str) -> Component | None:
 def _round_table(view: View, own: pd.DataFrame) -> Component:
     t = view.t
     rows = [
-        [str(g["day"]), outcome_mark(g["outcome"], view.lang), f"{g['completed_rounds']} / {decimal(g['required_rounds'], 0)}",
+        [str(g["day"]), outcome_mark(str(g["outcome"]), view.lang), f"{g['completed_rounds']} / {decimal(g['required_rounds'], 0)}",
          f"{g['visited_mm'] / KM:,.1f} / {g['patrollable_mm'] / KM:,.1f} km", f"{g['never_mm'] / KM:,.2f} km"]
         for g in own.to_dict("records")
     ]  # fmt: skip

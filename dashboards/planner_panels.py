@@ -12,13 +12,11 @@ from dashboards import planner_coverage as coverage
 from dashboards import planner_density as density
 from dashboards import planner_remote as remote
 from dashboards import planner_rounds as rounds
+from dashboards.cells import NONE, bounds, percent
+from dashboards.marks import explain_address
 from dashboards.planner_parts import (
-    DASH,
-    bounds,
     day_bars,
     decimal,
-    explain_url,
-    percent,
     rate_bars,
     rate_key,
     rows_of,
@@ -76,7 +74,7 @@ def density_kpis(view: View, choice: Choice) -> list[Component]:
     """Inspectors of all grids together."""
     frame = density.daily_mean(view.data.results("density", choice.first))
     if not len(frame):
-        return [kpi(view.t("planner.required"), DASH)]
+        return [kpi(view.t("planner.required"), NONE)]
     whole = density.by_zone(frame).iloc[-1]
     unit = view.t("planner.persons")
     cards = [
@@ -152,7 +150,7 @@ def coverage_side(view: View, choice: Choice) -> list[Component]:
         return [*cards, card(t("planner.worst"), html.P(t("planner.worst_none"), className="note"))]
     rows = [
         [
-            html.A(r.name, href=explain_url("section", r.section_id, choice.first[-1])),
+            html.A(r.name, href=explain_address(choice.first[-1], section=r.section_id)),
             f"{int(r.missed)} / {int(r.windows)}",
             f"{int(r.unknown)}",
             bounds(r.rate_low, r.rate_high),
@@ -255,7 +253,7 @@ def hotspot_side(view: View, choice: Choice) -> list[Component]:
     body = [
         [
             r.cell_id,
-            html.Span(word(r.hotspot, view.lang), className="planner-mark", style={"--key": colours[r.hotspot]}),
+            html.Span(word(r.hotspot, view.lang), className="outcome", style={"--colour": colours[r.hotspot]}),
             f"{r.cases}",
             decimal(r.gi_z, 2),
             f"{r.q_value:.2g}",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from dash import html
 
-from layers.symbology import outcome_color, word
+from dashboards.cells import NONE, bounds
+from layers.symbology import outcome_color
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dashboards.context import View
 
 COVERED, UNKNOWN = outcome_color("covered"), outcome_color("unknown")
-DASH = "–"
 
 
 def rows_of(frame: pd.DataFrame) -> list[SimpleNamespace]:
@@ -28,22 +27,10 @@ def rows_of(frame: pd.DataFrame) -> list[SimpleNamespace]:
     return [SimpleNamespace(**{str(k): v for k, v in row.items()}) for row in frame.to_dict("records")]
 
 
-def percent(value: object, digits: int = 1) -> str:
-    """A share for people; a dash where there is none."""
-    number = float(value) if isinstance(value, (int, float, np.number)) else float("nan")
-    return DASH if np.isnan(number) else f"{number:.{digits}%}"
-
-
-def bounds(low: object, high: object) -> str:
-    """A rate with its bounds, one figure where they agree."""
-    one, two = percent(low), percent(high)
-    return one if one == two else f"{one} – {two}"
-
-
 def decimal(value: object, digits: int = 1, *, sign: bool = False) -> str:
     """A number for people; a dash where there is none."""
     number = float(value) if isinstance(value, (int, float, np.number)) else float("nan")
-    return DASH if np.isnan(number) else f"{number:{'+' if sign else ''},.{digits}f}"
+    return NONE if np.isnan(number) else f"{number:{'+' if sign else ''},.{digits}f}"
 
 
 def table(
@@ -60,11 +47,6 @@ def table(
     return html.Div(html.Table([*top, head, body], className="data"), className="scroll")
 
 
-def outcome_mark(key: object, lang: str) -> Component:
-    """An outcome with its colour."""
-    return html.Span(word(key, lang), className="planner-mark", style={"--key": outcome_color(str(key))})
-
-
 def clause_of(view: View, rule_id: object) -> Component | None:
     """The clause of a rule with its Chinese sentence, None where there is no such rule."""
     rule = view.standard.rules.get(str(rule_id))
@@ -72,13 +54,6 @@ def clause_of(view: View, rule_id: object) -> Component | None:
         return None
     head = f"{view.t('planner.clause')} {rule.clause} · {view.t.pick(rule.zh, rule.en)}"
     return html.Blockquote([html.Footer(head), html.Span(f"“{rule.quote}”", lang="zh-CN")], className="clause")
-
-
-def explain_url(what: str, key: object, day: object, **more: object) -> str:
-    """Where a figure is traced to its evidence: what is section or grid; more names a rule and a window."""
-    return (
-        f"/explain?{urllib.parse.urlencode({'day': str(day), what: str(key), **{k: str(v) for k, v in more.items()}})}"
-    )
 
 
 def rate_bars(rows: Sequence[tuple[str, float, float, bool, str]]) -> Component:

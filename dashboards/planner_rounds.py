@@ -9,13 +9,12 @@ import pandas as pd
 from dash import html
 
 from dashboards import planner_coverage as coverage
+from dashboards.cells import bounds
+from dashboards.marks import explain_address, outcome_mark
 from dashboards.planner_parts import (
     bars,
-    bounds,
     day_bars,
     decimal,
-    explain_url,
-    outcome_mark,
     rate_key,
     rows_of,
     table,
@@ -154,7 +153,7 @@ def side(view: View, choice: Choice) -> list[Component]:
         return [*cards, card(t("planner.rounds_behind"), html.P(t("planner.rounds_behind_none"), className="note"))]
     lines = [
         [
-            html.A(r.name or r.grid_id, href=explain_url("grid", r.grid_id, choice.first[-1])),
+            html.A(r.name or r.grid_id, href=explain_address(choice.first[-1], grid=r.grid_id)),
             f"{int(r.done)} / {int(r.required)}",
             decimal(r.never_mm / MM_PER_KM, 2),
             outcome_mark(r.outcome, view.lang),

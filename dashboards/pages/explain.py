@@ -11,7 +11,7 @@ from dashboards.cells import percent
 from dashboards.desk_manager import Choice
 from dashboards.explain_community import community_page
 from dashboards.explain_parts import back, clause_part, facts, grid_map, passes_part, section_map, window_facts
-from dashboards.manager_parts import explain_address, outcome_mark
+from dashboards.marks import explain_address, outcome_mark
 from dashboards.pages import Page
 from dashboards.shell import card, notice, page_head
 from gis.rates import count_frame

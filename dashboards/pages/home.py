@@ -9,9 +9,9 @@ from dash import Input, Output, html
 
 from dashboards.cells import bounds
 from dashboards.desk_manager import Choice
-from dashboards.manager_parts import explain_address
 from dashboards.manager_tables import figures_of
 from dashboards.maps import class_style, full_codes, layer, map_view
+from dashboards.marks import explain_address
 from dashboards.pages import Page, all_pages
 from dashboards.shell import card, kpi, notice, page_head
 
