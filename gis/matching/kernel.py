@@ -52,6 +52,8 @@ class Rules(NamedTuple):
     beam: float
     margin: float
     oneway: bool
+    near_sigma: float
+    near_ms: int
 
 
 class States(NamedTuple):
@@ -403,6 +405,35 @@ def seek(
         if again and states.count[i] > 0:
             continue
         states.count[i] = candidates_of(plan, grid, x[i], y[i], radius, rules.oneway, i, states)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def thin(
+    states: States, rules: Rules, sigma: float, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], t_in: npt.NDArray[np.int64],
+    t_out: npt.NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Takes the candidates from fixes that come soon after the last one kept and so near that noise could have moved them.
+
+    Errors of receivers are correlated over a minute: between fixes that lie closer than the noise it is the noise that moves, to and fro
+    along the street. Newson & Krumm (2009) leave out what lies within two sigmas of the fix before. The last fix of a track is kept, and
+    so are stays.
+    """
+    near = rules.near_sigma * (sigma - rules.sigma_floor_m)
+    if near <= 0.0:
+        return
+    end = len(x) - 1
+    while end >= 0 and states.count[end] == 0:
+        end -= 1
+    last = -1
+    for i in range(end):
+        if states.count[i] == 0:
+            continue
+        if last >= 0 and t_in[i] - t_out[last] < rules.near_ms and t_out[i] == t_in[i]:
+            dx, dy = x[i] - x[last], y[i] - y[last]
+            if dx * dx + dy * dy < near * near:
+                states.count[i] = 0
+                continue
+        last = i
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)

@@ -88,7 +88,7 @@ class Matcher:
             s.candidates, s.far_m, s.sigma_m, s.sigma_floor_m, s.sigma_cap_m, s.sigma_prior, s.beta_m, s.beta_sigma, s.beta_share,
             s.huber,
             s.uturn_m, int(s.back_m * 1000), s.speed_mps[mode], s.search_factor, s.search_m, s.short, s.beam,
-            s.margin, s.oneway_binds[mode],
+            s.margin, s.oneway_binds[mode], s.near_sigma, int(s.near_s * 1000),
         )  # fmt: skip
 
     def match(self, fixes: Fixes) -> Passes:

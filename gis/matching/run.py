@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from gis.matching.kernel import Rules, States, noise_of, seek, viterbi
+from gis.matching.kernel import Rules, States, noise_of, seek, thin, viterbi
 from gis.matching.trace import Judgement, Legs, Out, choose, write
 from gis.model import FixFlag
 
@@ -83,6 +83,7 @@ def run(
         seek(plan, near, near.radius, False, states, rules, x[a:b], y[a:b])
         seek(plan, far, rules.far_m, True, states, rules, x[a:b], y[a:b])
         sigma = noise_of(states, b - a, rules, median)
+        thin(states, rules, sigma, x[a:b], y[a:b], t_in[a:b], t_out[a:b])
         viterbi(plan, arcs, table, work, states, rules, sigma, x[a:b], y[a:b], t_in[a:b], t_out[a:b], emit, rank)
         choose(states, b - a, chosen, ahead)
         mine = Judgement(gap_ms[k], judge.unique_mm, judge.unique_share, judge.pass_ms, judge.back_mm)

@@ -32,6 +32,8 @@ class MatchSettings:
         beam: histories that are dearer than the best by so many nats are given up, and candidates likewise.
         margin: pairs dearer than the best by less than so many nats are kept for the confidence.
         pass_s: a pass that lasts longer is cut at a fix, so that times inside it stay true.
+        near_sigma, near_s: a fix is left out that lies nearer to the one before than near_sigma × (noise of the track - sigma_floor_m)
+            and comes within near_s of it; 0 keeps all.
     """
 
     oneway_binds: tuple[bool, bool, bool] = (False, False, True)
@@ -60,6 +62,8 @@ class MatchSettings:
     beam: float = 14.0
     margin: float = 4.0
     pass_s: float = 300.0
+    near_sigma: float = 2.0
+    near_s: float = 30.0
 
 
 # Fixes a kilometre and more apart: a fix may lie far off, the way between two is chosen by length and class, and what would be a long

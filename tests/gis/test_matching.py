@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gis.degrade import gauss_markov
 from gis.matching import Matcher, MatchSettings
+from gis.matching.kernel import make_states, thin
 from gis.matching.paths import FAR, find, make_arcs, make_scratch, make_table, search
 from gis.matching.plan import make_plan
 from gis.model import Fixes, FixFlag, Mode
@@ -352,3 +354,46 @@ def test_track_numbers_may_have_gaps():
     p = Matcher(graph_of(*CROSS)).match(replace(f, track_ix=np.full(3, 7, np.int32)))
     assert rows(p) == [(0, 60, 160)]
     assert p.track_ix.tolist() == [7]
+
+
+# --- fixes nearer than their noise ---
+def kept(x, t_s, *, sigma=9.0, t_out_s=None):
+    """Which of the fixes on a line keep their candidates; sigma 9 and the floor of 4 give 2 x 5 = 10 m."""
+    x, t = np.array(x, float), np.array(t_s, np.int64) * 1000
+    states = make_states(len(x), 12)
+    states.count[:] = 1
+    rules = Matcher(graph_of(*CROSS))._rules(Mode.FOOT)
+    thin(states, rules, sigma, x, np.zeros(len(x)), t, t if t_out_s is None else np.array(t_out_s, np.int64) * 1000)
+    return states.count.tolist()
+
+
+def test_fixes_nearer_than_the_noise_are_left_out_until_ten_metres_are_made():
+    assert kept([0, 4, 9, 11, 15, 22, 23], range(7)) == [1, 0, 0, 1, 0, 1, 1]  # the last one always stays
+
+
+def test_a_fix_after_half_a_minute_is_kept_however_near():
+    assert kept([0, 1, 2, 3, 4], [0, 20, 29, 30, 31]) == [1, 0, 0, 1, 1]
+
+
+def test_a_stay_is_kept():
+    assert kept([0, 1, 2, 3], [0, 1, 20, 21], t_out_s=[0, 15, 20, 21]) == [1, 1, 0, 1]
+
+
+def test_where_noise_is_small_every_fix_is_kept():
+    assert kept([0, 1, 2, 3], range(4), sigma=4.0) == [1, 1, 1, 1]
+
+
+def test_a_walker_with_large_slow_noise_enters_fewer_side_streets():
+    """400 m at 1 m/s along a street with a lane every 40 m, a fix a second, 20 m of noise with a correlation of a minute."""
+    nodes = [(40.0 * k, 0.0) for k in range(11)] + [(40.0 * k, 80.0) for k in range(11)]
+    g = graph_of(nodes, [(k, k + 1, 0) for k in range(10)] + [(k, k + 11, 0) for k in range(11)])
+    rng = np.random.default_rng(5)
+    astray = np.zeros(2)
+    for _ in range(20):
+        t = np.arange(401, dtype=np.int64)
+        error = 20 * gauss_markov(np.zeros(401, np.int32), t * 1000, correlation_s=60.0, rng=rng)
+        points = np.stack([t.astype(float), np.zeros(401)], axis=1) + error
+        for k, options in enumerate((MatchSettings(near_sigma=0.0), None)):
+            p = match(g, points, step_s=1, mode=Mode.FOOT, options=options)
+            astray[k] += np.abs(p.to_mm.astype(np.int64) - p.from_mm)[p.segment_ix >= 10].sum() / 1000
+    assert astray[1] < 0.4 * astray[0]
