@@ -232,7 +232,7 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-_DENSE = """间隔 1 s 只算两种噪声，不参与校准的拟合。With a fix a second two noises only; calibration was not fitted on them."""
+_DENSE = """间隔 1 s 只算两种噪声。With a fix a second two noises only."""
 
 _REASONS = """## 真实漏巡的时段为何未知 | Why truly missed windows are unknown
 

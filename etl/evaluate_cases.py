@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from etl.evaluate import MODES, TEST_SEEDS, USUAL, Evaluation, condition, joined, judge_ground
+from etl.evaluate import MODES, TEST_SEEDS, USUAL, Evaluation, beside_sections, condition, joined, judge_ground
 from gis.degrade import Degradation, ride_along
 from gis.matching import Matcher
 from gis.rehearsal import Habits, match, observe, rehearse
@@ -79,7 +79,7 @@ def evaluate_cases(
         table: calibration to apply.
         progress: told how far it is.
     """
-    matcher = Matcher(ground.network.graph)
+    matcher, beside = Matcher(ground.network.graph), beside_sections(ground.network)
     found = []
     for mode in modes:
         for k, case in enumerate(cases):
@@ -93,9 +93,8 @@ def evaluate_cases(
             seen = observe(ground.network, day, how, rng=np.random.default_rng([seed, int(mode), k]))
             if case.pairs:
                 seen, day = _paired(seen, day, rng)
-            found.append(
-                condition(ground, matcher, day, judge_ground(ground, day.moved.passes, day.crew), seen, here, table)
-            )
+            true = judge_ground(ground, day.moved.passes, day.crew)
+            found.append(condition(ground, matcher, beside, day, true, seen, here, table))
             if progress is not None:
                 progress("cases", len(found), len(modes) * len(cases))
     return joined(found)

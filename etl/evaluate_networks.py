@@ -77,6 +77,17 @@ def part_of(ground: Ground, *, budget_km: float) -> Part:
     return Part(part, float(length_km[take].sum()), km_all, len(take))
 
 
+def beyond(ground: Ground, km: float) -> Ground:
+    """A ground without the `km` nearest to the middle: their sections have no rule any more, so that days there are of other streets."""
+    network = ground.network
+    inner = part_of(ground, budget_km=km).ground.network.sections
+    used = set(inner.loc[inner["rule_id"].notna(), "section_id"])
+    rest = network.sections.assign(
+        rule_id=network.sections["rule_id"].where(~network.sections["section_id"].isin(used), None)
+    )
+    return replace(ground, network=replace(network, sections=rest))
+
+
 def evaluate_network(
     city: City, day: date, *, name: str, budget_km: float, quick: bool = False, progress: Progress
 ) -> str:

@@ -3,13 +3,13 @@
 A call of *missed* rests on not having seen something. With fixes two minutes apart, or thirty metres off, a patrol is easily not seen;
 the more so the shorter the section. So each window gets the probability p that it was truly covered, from a logistic model for each call
 over a few features of its data (`features`), fitted on simulated days with known truth and made monotone and honest by isotonic regression
-(Zadrozny & Elkan 2002) on other days. A *missed* with p above `doubt_missed`, and a *covered* with p below `doubt_covered`, is *unknown*;
-both limits are milder where the matcher was sure of its streets (`Doubt`).
+(Zadrozny & Elkan 2002) on days that the model predicted without having seen them. A *missed* with p above `doubt_missed`, and a *covered*
+with p below `doubt_covered`, is *unknown*; both limits are milder where the matcher was sure of its streets (`Doubt`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +18,11 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from gis.pace import pace
+from gis.parallel_streets import BESIDE_M
 from gis.sentences import SENTENCES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -32,9 +33,10 @@ FEATURES = (
     "one", "reached", "reached_high", "reached_full", "gap", "doubt", "gap_reached", "doubt_reached", "gap_doubt", "gap_2", "raw", "fast",
     "nothing", "unheard", "fast_doubt", "fast_gap", "nothing_gap", "nothing_doubt", "unheard_reached", "some_unheard", "doubt_2", "gap_3",
     "gap_2_reached", "doubt_2_reached", "some_reached", "jitter", "jitter_reached", "jitter_fast", "jitter_nothing",
+    *(f"beside_{m:g}" for m in BESIDE_M),
 )  # fmt: skip
 CALLS = ("covered", "missed", "unknown")
-_SPARSE_S, _RIDGE, _JITTER_MS = 5.0, 1.0, 60_000
+_SPARSE_S, _RIDGE, _JITTER_MS, _SAME = 5.0, 1.0, 60_000, 1e-9
 
 _DIGITS = 9  # a sum of products differs in its last bit with the number of rows; a window must not know how many others there are
 
@@ -88,7 +90,8 @@ class CalibrationTable:
 def device_quality(passes: Passes) -> npt.NDArray[np.float64]:
     """Quality of the data of each device, float64 (D, 3); NaN for devices without passes.
 
-    Columns: time between fixes (s, median over the joints of consecutive passes); how sure its stretches are (mean of
+    Columns: time between the fixes that were matched (s, median over the joints of consecutive passes, but for those where both rest on
+    one fix, the way turning back there: 0 where there are no others); how sure its stretches are (mean of
     -log10(1 - confidence), by length, at most 6: small where the matcher is unsure); jitter (how far the way of a pass departs from what
     the speed of the minute about it would give, as a share of the way: large where noise, not movement, makes the speed).
     """
@@ -96,14 +99,11 @@ def device_quality(passes: Passes) -> npt.NDArray[np.float64]:
     out = np.full((n, 3), np.nan)
     if not len(passes.segment_ix):
         return out
-    joint = (
-        (np.diff(passes.device_ix) == 0)
-        & (np.diff(passes.track_ix) == 0)
-        & (passes.enter_ms[1:] == passes.leave_ms[:-1])
-    )
-    between = (passes.last_fix_ms[:-1] - passes.first_fix_ms[1:])[joint] / 1000
-    owner = passes.device_ix[1:][joint]
-    medians = pd.Series(between).groupby(owner).median()
+    passes = _in_order(passes)
+    owner, between = _joints(passes)
+    out[np.unique(owner), 0] = 0.0
+    apart = between > 0
+    medians = pd.Series(between[apart]).groupby(owner[apart]).median()
     out[medians.index.to_numpy(dtype=np.int64), 0] = medians.to_numpy()
     way = np.abs(passes.to_mm.astype(np.int64) - passes.from_mm)
     length = way.astype(np.float64) + 1
@@ -115,6 +115,38 @@ def device_quality(passes: Passes) -> npt.NDArray[np.float64]:
     for column, weights in ((1, length * nines), (2, off)):
         out[some, column] = np.bincount(passes.device_ix, weights=weights, minlength=n)[some] / total[some]
     return out
+
+
+def _joints(passes: Passes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Where one pass of a track goes on into the next: device, and seconds from the fix before to the fix after."""
+    device, track = passes.device_ix, passes.track_ix
+    joint = (np.diff(device) == 0) & (np.diff(track) == 0) & (passes.enter_ms[1:] == passes.leave_ms[:-1])
+    return device[1:][joint], (passes.last_fix_ms[:-1] - passes.first_fix_ms[1:])[joint] / 1000
+
+
+def _in_order(passes: Passes) -> Passes:
+    """Passes by device and time; those of a device at the same time by all else, so that the order they came in does not matter."""
+    device, enter, leave = passes.device_ix, passes.enter_ms, passes.leave_ms
+    same, later = np.diff(device) == 0, np.diff(enter)
+    if ((np.diff(device) > 0) | (same & ((later > 0) | ((later == 0) & (np.diff(leave) > 0))))).all():
+        return passes
+    p = passes
+    keys = (
+        p.confidence,
+        p.seen,
+        p.last_fix_ms,
+        p.first_fix_ms,
+        p.to_mm,
+        p.from_mm,
+        p.segment_ix,
+        p.track_ix,
+        leave,
+        enter,
+        device,
+    )
+    rows = np.lexsort(keys)
+    columns = {f.name: getattr(p, f.name) for f in fields(p)}
+    return replace(p, **{n: c[rows] for n, c in columns.items() if n not in {"devices", "mode"}})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,11 +195,14 @@ def _best(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return out
 
 
-def features(windows: pd.DataFrame, quality: Quality, crew: Crew) -> npt.NDArray[np.float64]:
+def features(
+    windows: pd.DataFrame, beside: npt.NDArray[np.float64], quality: Quality, crew: Crew
+) -> npt.NDArray[np.float64]:
     """Features of windows, float64 (N, len(FEATURES)).
 
     Args:
         windows: contract `section_windows`, as judged, `probability` still raw.
+        beside: float64 (N, len(BESIDE_M)), `parallel_shares` of the section of each.
         quality: of the passes of the day.
         crew: the roster it was judged with.
     """
@@ -188,7 +223,7 @@ def features(windows: pd.DataFrame, quality: Quality, crew: Crew) -> npt.NDArray
         nothing * sure, quiet * reached, np.minimum(quiet * 10, 1.0), sure**2, gap**3, gap**2 * reached, sure**2 * reached,
         np.minimum(reached, 0.3), jitter, jitter * reached, jitter * fast, jitter * nothing,
     )  # fmt: skip
-    return np.stack(columns, axis=1)
+    return np.concatenate([np.stack(columns, axis=1), beside], axis=1)
 
 
 def _of(who: str, index: Mapping[str, int], quality: Quality) -> npt.NDArray[np.float64]:
@@ -198,16 +233,18 @@ def _of(who: str, index: Mapping[str, int], quality: Quality) -> npt.NDArray[np.
 
 
 # --- use ---
-def calibrate(windows: pd.DataFrame, quality: Quality, crew: Crew, table: CalibrationTable) -> pd.DataFrame:
+def calibrate(
+    windows: pd.DataFrame, beside: npt.NDArray[np.float64], quality: Quality, crew: Crew, table: CalibrationTable
+) -> pd.DataFrame:
     """The windows with calibrated `probability`, and *unknown* (cause `unsupported`) where the data cannot support the call.
 
     A call by the responsible person that is the same as the call by anyone is doubted with it. Excused windows stay as they are, and so do
-    those missed because nobody was rostered.
+    those missed because nobody was rostered. Arguments as those of `features`, and the table to apply.
     """
     if not len(windows):
         return windows
     out = windows.copy()
-    x = features(windows, quality, crew)
+    x = features(windows, beside, quality, crew)
     call = windows["outcome"].to_numpy(dtype=object)
     p = probabilities(call, x, table, raw=windows["probability"].to_numpy(dtype=float))
     out["probability"] = p
@@ -245,35 +282,54 @@ def doubted(call: str, p: npt.NDArray[np.float64], x: npt.NDArray[np.float64], l
 
 
 # --- fit ---
-def fit(windows: pd.DataFrame, x: npt.NDArray[np.float64], *, honest: npt.NDArray[np.bool_]) -> dict[str, CallModel]:
+def fit(
+    windows: pd.DataFrame, x: npt.NDArray[np.float64], *, fold: npt.NDArray[np.int64], calls: Sequence[str] = CALLS
+) -> dict[str, CallModel]:
     """Models from windows whose truth is known.
+
+    The weights are those of all days; the isotonic correction is that of predictions for each day by a model of the others, so that every
+    day corrects and none corrects itself.
 
     Args:
         windows: columns call and truth (covered, missed).
         x: their features.
-        honest: bool (N,), windows kept from the logistic fit and used for its isotonic correction.
+        fold: int64 (N,), windows that are left out together: the simulated day.
+        calls: of which to fit models.
     """
-    truth = (windows["truth"] == "covered").to_numpy(dtype=float)
+    truth: npt.NDArray[np.float64] = np.asarray(windows["truth"] == "covered", dtype=np.float64)
     call = windows["call"].to_numpy(dtype=object)
     models = {}
-    for name in CALLS:
-        mine = call == name
-        weights = _logistic(x[mine & ~honest], truth[mine & ~honest])
-        raw, calibrated = isotonic(expit(x[mine & honest] @ weights), truth[mine & honest])
-        models[name] = CallModel(*(tuple(float(f"{v:.5g}") for v in a) for a in (weights, raw, calibrated)))
+    for name in calls:
+        mine = np.flatnonzero(call == name)
+        p = np.zeros(len(mine))
+        for day in np.unique(fold[mine]):
+            out = fold[mine] == day
+            p[out] = expit(x[mine[out]] @ _logistic(x[mine[~out]], truth[mine[~out]]))
+        weights = _logistic(x[mine], truth[mine])
+        models[name] = CallModel(
+            *(
+                tuple(float(f"{v:.{n}g}") for v in a)
+                for a, n in zip((weights, *isotonic(p, truth[mine])), (7, 5, 5), strict=True)
+            )
+        )
     return models
 
 
 def _logistic(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Ridge logistic regression."""
+    """Ridge logistic regression on standardised features; weights of the features as they are. The first feature is the constant 1."""
+    middle, scale = x.mean(axis=0), x.std(axis=0)
+    same = scale < _SAME
+    middle[same], scale[same] = 0.0, 1.0
+    z = (x - middle) / scale
 
     def loss(w: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        z = x @ w
-        value = float(np.logaddexp(0, z).sum() - y @ z + _RIDGE * w @ w / 2)
-        return value, x.T @ (expit(z) - y) + _RIDGE * w
+        to = z @ w
+        value = float(np.logaddexp(0, to).sum() - y @ to + _RIDGE * w @ w / 2)
+        return value, z.T @ (expit(to) - y) + _RIDGE * w
 
     found = minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 2000})
-    weights: npt.NDArray[np.float64] = found.x
+    weights: npt.NDArray[np.float64] = found.x / scale
+    weights[0] -= weights @ middle
     return weights
 
 

@@ -138,10 +138,11 @@ def degrade(
 def _fix_times(
     moved: Movement, interval_s: npt.NDArray[np.float64], how: Degradation, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Regular times of every device over its presence, from a phase of its own, with jitter."""
+    """Regular times of every device over its presence, from a phase of its own, with jitter; none where it made no pass."""
     step = np.maximum(np.rint(interval_s * 1e3), 1.0)
     phase = rng.random(len(step)) * step
     count = np.maximum((moved.ends_ms - moved.starts_ms - phase) // step + 1, 0).astype(np.int64)
+    count[np.bincount(moved.passes.device_ix, minlength=len(count)) == 0] = 0
     device_ix = np.repeat(np.arange(len(step), dtype=np.int32), count)
     k = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     t = moved.starts_ms[device_ix] + phase[device_ix] + k * step[device_ix]

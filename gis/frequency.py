@@ -20,6 +20,7 @@ from gis.calibration_tables import table_named
 from gis.coverage import COUNTS, SLOW, Pieces, Strokes
 from gis.crew import carried_time, stamp
 from gis.evidence import evidence_of
+from gis.parallel_streets import parallel_shares
 from gis.rates import COVERED, EXCUSED, MISSED, OUTCOMES, UNKNOWN
 from gis.reach import confined_reach
 from gis.road_days import gap_view, section_days, segment_days
@@ -67,6 +68,7 @@ def road_frequency(
     areas: gpd.GeoDataFrame | None = None,
     evidence: Evidence | None = None,
     quality: Quality | None = None,
+    beside: npt.NDArray[np.float64] | None = None,
 ) -> RoadFrequency:
     """Judge every section that a road rule binds, on one local day.
 
@@ -81,6 +83,7 @@ def road_frequency(
         areas: contract `areas`, for exceptions that name one.
         evidence: `evidence_of(network, passes, standard)` where it is known already.
         quality: `quality_of` all passes of the day, where these are not all.
+        beside: `parallel_shares` of the sections, where these are not all streets.
 
     Raises:
         ImpossibleError: the calendar does not know the day.
@@ -95,7 +98,11 @@ def road_frequency(
     entries = entries_of_sections(network, crew, standard, plan)
     windows = _judge(network, passes, crew, standard, plan, strokes, pieces, entries, exceptions, areas)
     if standard.calibration.calls:
-        windows = calibrate(windows, quality or quality_of(passes, crew), crew, table_named(standard.calibration.calls))
+        beside = parallel_shares(network) if beside is None else beside
+        windows = calibrate(
+            windows, beside[plan.section_of_row], quality or quality_of(passes, crew), crew,
+            table_named(standard.calibration.calls),
+        )  # fmt: skip
     gap = gap_view(network, standard, plan, evidence, len(passes.devices))
     return RoadFrequency(
         section_windows=windows,

@@ -1,7 +1,8 @@
 """Road frequency by groups of sections: a window needs nothing beyond its own section, so groups are judged apart and joined.
 
 Paired carriageways lie in one section, and so in one group. What does depend on other sections is worked out before passes are divided:
-the pace of a device over the minute about each pass (`gis.strokes`), and the quality of its data over the day (`gis.calibration`).
+the pace of a device over the minute about each pass (`gis.strokes`), the quality of its data over the day (`gis.calibration`), and
+what streets run beside a section (`gis.parallel_streets`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gis.evidence import Evidence
 from gis.frequency import RoadFrequency, road_frequency
 from gis.model import Passes
 from gis.network.model import Network, RoadGraph
+from gis.parallel_streets import parallel_shares
 from gis.strokes import network_cells, primary_segments
 
 if TYPE_CHECKING:
@@ -45,12 +47,14 @@ class RoadPart:
         segments: int64, rows of its segments in the whole network.
         passes: those on its segments; devices as in the whole day.
         strokes: of these passes.
+        beside: `parallel_shares` of its sections in the whole network.
     """
 
     network: Network
     segments: I8
     passes: Passes
     strokes: Strokes
+    beside: npt.NDArray[np.float64]
 
 
 def road_parts(network: Network, passes: Passes, strokes: Strokes, parts: int) -> list[RoadPart]:
@@ -66,10 +70,16 @@ def road_parts(network: Network, passes: Passes, strokes: Strokes, parts: int) -
     weight = np.cumsum(np.bincount(network.seg_section, minlength=size) + np.bincount(strokes.section, minlength=size))
     shares = weight[-1] * np.arange(1, parts) // parts if size else np.zeros(0, dtype=np.int64)
     cuts = np.unique(np.concatenate(([0], np.searchsorted(weight, shares), [size])))
-    return [_part(network, passes, strokes, a, b) for a, b in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)]
+    beside = parallel_shares(network)
+    return [
+        _part(network, passes, strokes, beside, a, b)
+        for a, b in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)
+    ]
 
 
-def _part(network: Network, passes: Passes, strokes: Strokes, first: int, last: int) -> RoadPart:
+def _part(
+    network: Network, passes: Passes, strokes: Strokes, beside: npt.NDArray[np.float64], first: int, last: int
+) -> RoadPart:
     segments = np.flatnonzero((network.seg_section >= first) & (network.seg_section < last))
     place = np.full(len(network.segments), -1, dtype=np.int32)
     place[segments] = np.arange(len(segments), dtype=np.int32)
@@ -88,7 +98,8 @@ def _part(network: Network, passes: Passes, strokes: Strokes, first: int, last: 
         seg_measure_from_mm=network.seg_measure_from_mm[segments],
         seg_measure_to_mm=network.seg_measure_to_mm[segments],
     )
-    return RoadPart(part, segments, Passes(**kept, devices=passes.devices, mode=passes.mode), Strokes(**columns))
+    kept_passes = Passes(**kept, devices=passes.devices, mode=passes.mode)
+    return RoadPart(part, segments, kept_passes, Strokes(**columns), beside[first:last])
 
 
 def _graph(graph: RoadGraph, segments: I8) -> RoadGraph:
@@ -125,7 +136,7 @@ def judge_part(
     evidence = Evidence(part.strokes, network_cells(network, standard), primary_segments(network))
     return road_frequency(
         network, part.passes, crew, standard, day, zone, exceptions=exceptions, areas=areas, evidence=evidence,
-        quality=quality,
+        quality=quality, beside=part.beside,
     )  # fmt: skip
 
 
