@@ -148,6 +148,15 @@ def test_a_silent_device_sends_nothing_in_its_silence_and_a_phone_in_a_drawer_st
     assert np.ptp(seen.x[~inside & (seen.device_ix == 1)]) > 0
 
 
+def test_a_device_that_made_no_pass_sends_nothing():
+    graph = grid_graph()
+    moved = simulate(graph, [walker([0, 1]), walker([0], minutes=0, device="B")], rng=np.random.default_rng(0))
+    assert moved.devices == ("A", "B")
+    seen = degrade(graph, moved, Degradation(interval_s=5, noise_m=0.0), rng=np.random.default_rng(0))
+    assert len(seen.t_ms) > 0
+    assert set(seen.device_ix.tolist()) == {0}
+
+
 def test_dropouts_take_the_share_of_time_that_their_rate_and_length_give():
     graph = grid_graph()
     moved = random_movement(graph, 60, 4 * 3600, 3.0, rng=np.random.default_rng(5))
