@@ -4,7 +4,7 @@ A call of *missed* rests on not having seen something. With fixes two minutes ap
 the more so the shorter the section. So each window gets the probability p that it was truly covered, from a logistic model for each call
 over a few features of its data (`features`), fitted on simulated days with known truth and made monotone and honest by isotonic regression
 (Zadrozny & Elkan 2002) on days that the model predicted without having seen them. A *missed* with p above `doubt_missed`, and a *covered*
-with p below `doubt_covered`, is *unknown*; both limits are milder where the matcher was sure of its streets (`Doubt`).
+with p below `doubt_covered`, is *unknown*; a limit may be milder where the matcher was sure of its streets (`Doubt`).
 """
 
 from __future__ import annotations
