@@ -43,8 +43,8 @@ def read_checkins(source: Source, context: Context) -> Read:
     written = rows.text(place_column)
     rows.doubt_empty(written, place_column)
     place = [places.find(w)[0] or w for w in written]
-    when = rows.times("time", required=True)
-    arrived = rows.times("arrived").fillna(when)
+    when = rows.times("time", required=True, moment=True)
+    arrived = rows.times("arrived", moment=True).fillna(when)
     where, crs = points(rows, source, label=("打卡", "check-ins"))
     rows.doubt_keys(person, place, [str(w) for w in when])
     read = rows.read(

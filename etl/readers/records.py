@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -12,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from etl.base import QUARANTINE_COLUMNS, Read, missing_columns, raw_json
+from etl.inputs import standard_of
+from etl.readers.edges import parse_edges
 from etl.readers.reasons import REASONS
 from etl.readers.sheets import Sheet, normal_word, read_sheet, text_array
 from etl.readers.times import FAULT_CODES, TimeRule, parse_times, twofold_note, utc_series
@@ -22,6 +23,7 @@ from layers.store.base import Note, SourceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import time
 
     import numpy.typing as npt
 
@@ -31,9 +33,7 @@ if TYPE_CHECKING:
     Bools = npt.NDArray[np.bool_]
     Text = list[str | None]
 
-DAY_MS = 86_400_000
 EVER_MS = 631_152_000_000  # 1990-01-01: since when something holds that names no beginning
-_CLOCK = re.compile(r"\d\s*[::时点]|^\d{9,}")
 _LATER_MS = 4_102_444_800_000 * 2  # no upper bound worth naming for ends of validity
 
 
@@ -104,22 +104,44 @@ class Records:
         self.doubt(unknown, "value_unknown", column, cells)
         return out
 
-    def times(self, column: str, *, end: bool = False, required: bool = False) -> pd.Series[Any]:
-        """Times of a column as stored; naive ones are local. A bare date that ends something means the end of that day."""
+    def times(self, column: str, *, end: bool = False, required: bool = False, moment: bool = False) -> pd.Series[Any]:
+        """Times of a column as stored; naive ones are local. A bare date or half day is its beginning, of an `end` its end (see `edges`).
+
+        Args:
+            column: of the contract.
+            end: whether the column ends something.
+            required: an empty cell sets its row aside.
+            moment: the column says when something happened: a half day is no time at all.
+        """
         cells = self.text(column)
         rule = TimeRule(zone=self.zone, format=self.source.time_format, latest_ms=_LATER_MS)
-        found = parse_times(text_array(pd.Series(cells, dtype="object")), rule)
+        if moment:
+            found, unclear = parse_times(text_array(pd.Series(cells, dtype="object")), rule), None
+        else:
+            edges = parse_edges(cells, rule, end=end, noon=self._noon)
+            found, unclear = edges.times, edges.unclear
+            self._tell_halves(column, edges.halves)
         if found.twofold:
             heading, note = self.headings.get(column, column), twofold_note(found.twofold)
             self.notes.append(Note(f"{heading}：{note.zh}", f"{heading}: {note.en}"))
-        ms = found.ms.copy()
-        if end:
-            bare = np.array([c is not None and not _CLOCK.search(c) for c in cells], dtype=np.bool_)
-            ms[bare] += DAY_MS
+        if unclear is not None:
+            self.doubt(unclear, "day_part_unclear", column, cells)
         for fault, code in FAULT_CODES.items():
             if code != "time_missing" or required:
                 self.doubt(found.fault == fault, code, column, cells)
-        return utc_series(ms, found.fault == 0)
+        return utc_series(found.ms.copy(), found.fault == 0)
+
+    def _noon(self) -> time:
+        """Where the city's standard splits a day in two."""
+        return standard_of(self.context.city).community.half_day_split.value
+
+    def _tell_halves(self, column: str, halves: int) -> None:
+        if halves:
+            heading, noon = self.headings.get(column, column), f"{self._noon():%H:%M}"
+            self.note(
+                f"{heading}：{halves} 处只写上午、下午或中午，以 {noon} 为界",
+                f"{heading}: {halves} cells name a half day; it splits at {noon}",
+            )
 
     def doubt(self, mask: Bools, code: str, column: str, cells: Sequence[str | None] | None = None) -> None:
         """Set entries aside for a reason, those excepted that have one already; the cell is quoted."""

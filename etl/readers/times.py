@@ -352,7 +352,9 @@ def _half_day(parts: dict[str, pa.Array], hour: Ints) -> tuple[Ints, Bools]:
     english = np.asarray(pc.utf8_upper(parts["half2"])) if "half2" in parts else np.full(len(hour), "")
     chinese = np.asarray(parts["half"]) if "half" in parts else np.full(len(hour), "")
     twelve = (english == "AM") | (english == "PM")
-    good = ~twelve | ((hour >= 1) & (hour <= 12))  # noqa: PLR2004
+    clock = np.asarray(pc.not_equal(parts["h"], "")) if "h" in parts else np.zeros(len(hour), dtype=np.bool_)
+    good = (~twelve | ((hour >= 1) & (hour <= 12))) & ((chinese != "上午") | (hour <= 12))  # noqa: PLR2004
+    good &= clock | ((chinese == "") & ~twelve)  # half a day alone is no moment
     midnight = (english == "AM") & (hour == 12)  # noqa: PLR2004
     after = ((english == "PM") | (chinese == "下午")) & (hour < 12)  # noqa: PLR2004
     return np.where(midnight, 0, np.where(after, hour + 12, hour)), good
