@@ -22,7 +22,7 @@ _ALL = (
     Reason(
         "day_part_unclear",
         "只写半天、早上、晚上等，或时段与钟点矛盾，看不出起止时刻：请写上午、下午或钟点",
-        "a part of a day (半天, 早上, 晚上 …) that does not say when, or contradicts its clock: write 上午, 下午 or a clock",
+        "a part of a day (half a day, morning, evening) that does not say when, or contradicts its clock: write which half, or a clock",
     ),
     Reason("time_naive", "时间没有时区，也未声明时区", "the time names no time zone and none is declared"),
     Reason("time_early", "时间早于1990年", "the time lies before 1990"),
