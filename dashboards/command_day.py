@@ -18,7 +18,6 @@ from dashboards.scope_live import Counted
 from dashboards.stored_passes import as_passes, modes_of
 from gis.calendar import day_bounds
 from gis.crew import build_crew
-from gis.errors import ImpossibleError
 from gis.live import Asked, asked_of, full_patrols, with_patrols
 from layers.store.base import Live
 
@@ -213,11 +212,7 @@ def _ground(view: View, day: date) -> Ground:
 
 
 def _asked(view: View, network: Any, day: date) -> Asked:
-    try:
-        return asked_of(network, _crew(view, view.data, day), view.standard, day, view.zone)
-    except ImpossibleError:  # a day that the calendar does not know: nothing is asked
-        none = np.zeros(0, np.int64)
-        return Asked(np.full(len(network.sections), -1), (), none, np.zeros(0, np.bool_), none, none)
+    return asked_of(network, _crew(view, view.data, day), view.standard, day, view.zone)
 
 
 def _cases(view: View, day: date, crs: Any) -> Cases:

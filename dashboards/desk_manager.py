@@ -279,6 +279,8 @@ _EXTRA = {
 def _windows(rows: pd.DataFrame, choice: Choice, standard: Standard) -> View:
     table = TABLES["section_windows" if choice.kind == "roads" else "community_windows"]
     names = WINDOW_COLUMNS[choice.kind]
+    if "provisional" in rows and rows["provisional"].eq(True).any():
+        names = (*names, "provisional")
     columns = tuple(_EXTRA.get(n) or table.column(n) for n in names)
     rows = _found(rows, choice.find, ("section_name", "grid_name", "persons", "missing"))
     if choice.outcome:

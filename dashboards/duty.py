@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gis.crew import build_crew
-from gis.errors import ImpossibleError
 
 if TYPE_CHECKING:
     from datetime import date
@@ -33,16 +32,12 @@ def duty_frame(crew: Crew) -> pd.DataFrame:
 
 
 def roster_duty(standard: Standard, zone: ZoneInfo) -> Duty:
-    """Duty by the roster that `data` may see, under a standard; nobody is on duty on a day that the calendar does not know."""
+    """Duty by the roster that `data` may see, under a standard."""
 
     def duty(data: ScopedStore, day: date) -> pd.DataFrame:
         tables: dict[str, Any] = {
             t: data.read(t, day) for t in ("persons", "devices", "assignments", "responsibilities", "exceptions")
         }
-        try:
-            crew = build_crew(day, zone, standard, **tables)
-        except ImpossibleError:
-            return pd.DataFrame({c: pd.Series(dtype="int64" if c.endswith("_ms") else "str") for c in COLUMNS})
-        return duty_frame(crew)
+        return duty_frame(build_crew(day, zone, standard, **tables))
 
     return duty

@@ -117,6 +117,11 @@ def _number(value: Any) -> float:
     return 0.0 if pd.isna(value) else float(value)
 
 
+def _flag(value: Any) -> bool:
+    """A flag of a stored row; runs made before it existed have none."""
+    return value is not None and not pd.isna(value) and bool(value)
+
+
 def window_facts(view: View, day: date, window: pd.Series) -> Component:
     """What was required of a window and what was found."""
     t = view.t
@@ -142,6 +147,7 @@ def window_facts(view: View, day: date, window: pd.Series) -> Component:
             (t("explain.missing"), missing_words(window["missing"], view.lang) or t("explain.none")),
             (t("explain.exception"), _exception(view, day, window)),
             (t("explain.responsible"), _people(view, day, window["person_ids"])),
+            *([(t("explain.provisional"), t("explain.provisional_text"))] if _flag(window.get("provisional")) else []),
         ]
     )
 

@@ -12,6 +12,7 @@ from etl.base import Progress, silent
 from etl.holdings import from_sources, from_store
 from etl.inputs import standard_of
 from etl.verdicts import Answer, assigned, judge_clock, judge_rule
+from gis.calendar_notes import calendar_of_another_country
 from gis.standard import StatementRule
 
 if TYPE_CHECKING:
@@ -119,6 +120,9 @@ def _facts(city: City, holdings: Holdings, standard: Standard) -> pd.DataFrame:
     rows += [
         ("note", 1, f"来源 {r.source}：{n.zh}", f"source {r.source}: {n.en}") for r in holdings.records for n in r.notes
     ]
+    other = calendar_of_another_country(standard.calendar, city.zone)
+    if other:
+        rows.append(("calendar.country", 1, *other))
     if city.counting.unassigned:
         rows.append(("counting", 1, "城市文件规定未登记设备计入", "the city file counts unassigned devices"))
     return pd.DataFrame(rows, columns=["code", "count", "zh", "en"])

@@ -102,7 +102,7 @@ class Follower:
             What was stored; None where nothing is new.
 
         Raises:
-            ImpossibleError: no roads are in force on the day, or the calendar does not know it.
+            ImpossibleError: no roads are in force on the day.
             StoreError: the store is busy or gone.
         """
         began = time.perf_counter()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from gis.calendar import is_working_day
-from gis.errors import ImpossibleError
+from gis.calendar import is_provisional
 from gis.standard import CommunityRule, DensityRule, RoadRule, RoundsRule, StatementRule
 
 if TYPE_CHECKING:
@@ -230,12 +229,14 @@ def _need_pace(finding: Finding, holdings: Holdings, standard: Standard) -> None
 def _need_calendar(finding: Finding, holdings: Holdings, standard: Standard, *, working: bool) -> None:
     if not working:
         return
-    for day in holdings.days:
-        try:
-            is_working_day(day, standard.calendar)
-        except ImpossibleError:
-            finding.against.append((f"{day} 超出已公布的工作日历", f"{day} lies beyond the published calendar"))
-            return
+    days = [d for d in holdings.days if is_provisional(d, standard.calendar)]
+    if days:
+        finding.doubts.append(
+            (
+                f"{len(days)} 天（自 {days[0]} 起）的节假日安排尚未公布，按周几推算，结果为暂定",
+                f"the holidays of {len(days)} days (from {days[0]}) are not published yet: by the weekday, results provisional",
+            )
+        )
 
 
 def _need_grids(finding: Finding, holdings: Holdings, zone: str) -> None:

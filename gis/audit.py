@@ -11,6 +11,7 @@ import pandas as pd
 
 from gis.answerable import complete_exceptions, entries_by_target
 from gis.calendar import is_working_day
+from gis.calendar_notes import calendar_notes, provisional_rows
 from gis.clocks import case_clocks
 from gis.community import community_cadence
 from gis.crew import Crew, build_crew, column_text, with_fixes
@@ -85,7 +86,6 @@ def crew_of(inputs: DayInputs, standard: Standard) -> Crew:
     """The roster of the day.
 
     Raises:
-        ImpossibleError: the calendar does not know the day.
         SettingsError: duty times of a person are no periods.
     """
     return build_crew(
@@ -122,7 +122,6 @@ def audit_day(
         density, people, device_days, case_clocks, findings.
 
     Raises:
-        ImpossibleError: the calendar does not know a day that a rule needs.
         SettingsError: duty times of a person are no periods.
     """
     day, zone, exceptions = inputs.day, inputs.zone, inputs.exceptions
@@ -147,13 +146,19 @@ def audit_day(
         network, [*inputs.history, (passes, crew)], standard, day, zone, community_grids=inputs.community_grids, areas=inputs.areas,
         checkins=inputs.checkins, exceptions=exceptions,
     )  # fmt: skip
+    units = dict(
+        zip(column_text(network.sections, "section_id"), column_text(network.sections, "unit_id"), strict=True)
+    )
+    windows = roads.section_windows.assign(
+        provisional=provisional_rows(roads.section_windows, standard, day, unit_of=units, key="section_id")
+    )
     names = _names(inputs, crew)
     tables: dict[str, pd.DataFrame] = {
-        "section_windows": roads.section_windows,
+        "section_windows": windows,
         "section_days": roads.section_days,
         "segment_days": roads.segment_days,
         "rollups": _rollups(network, inputs, standard, roads.section_windows, grids.grid_days, community, names),
-        "grid_days": grids.grid_days,
+        "grid_days": grids.grid_days.assign(provisional=provisional_rows(grids.grid_days, standard, day)),
         "grid_rounds": grids.grid_rounds,
         "unvisited": grids.unvisited,
         "community_windows": community,
@@ -294,6 +299,7 @@ def _roster_notes(inputs: DayInputs, network: Network, crew: Crew, passes: Passe
 
 
 def _day_notes(inputs: DayInputs, standard: Standard, tables: Mapping[str, pd.DataFrame]) -> Iterable[_Note]:
+    yield from calendar_notes(inputs.day, inputs.zone, standard)
     if not is_working_day(inputs.day, standard.calendar):
         yield (
             "day.off",

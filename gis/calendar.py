@@ -13,10 +13,10 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import chinese_calendar
 import numpy as np
 
-from gis.errors import Fault, ImpossibleError, SettingsError
+from gis.errors import Fault, SettingsError
+from gis.public_days import public_day
 from gis.standard import minutes_of
 
 if TYPE_CHECKING:
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from gis.standard import Cadence, Calendar, Schedule, Standard
+    from gis.standard import Cadence, Calendar, RoadRule, RoundsRule, Schedule, Standard
 
 Interval = tuple[int, int]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SATURDAY = 5
 
 
 def utc_ms(moment: datetime) -> int:
@@ -50,49 +49,36 @@ def day_bounds(day: date, zone: ZoneInfo) -> Interval:
 
 
 def is_working_day(day: date, calendar: Calendar) -> bool:
-    """Whether people work that day: local overrides first, then the public calendar with its make-up days.
+    """Whether people work that day: local overrides first, then the public calendar with its make-up days."""
+    return day_kind(day, calendar)[0]
 
-    Raises:
-        ImpossibleError: the day lies beyond the calendar's published years and the standard refuses to guess.
-    """
+
+def is_provisional(day: date, calendar: Calendar) -> bool:
+    """Whether nobody knows yet if people work that day: its year's plan is not published, and no override names it."""
+    return day_kind(day, calendar)[1]
+
+
+def day_kind(day: date, calendar: Calendar) -> tuple[bool, bool]:
+    """Whether people work that day, and whether that only follows the weekday for want of a published plan."""
     if day in calendar.working:
-        return True
+        return True, False
     if day in calendar.free:
-        return False
-    if calendar.source == "weekdays":
-        return day.weekday() < _SATURDAY
-    try:
-        return bool(chinese_calendar.is_workday(day))
-    except NotImplementedError as error:
-        if calendar.beyond == "weekdays":
-            return day.weekday() < _SATURDAY
-        raise ImpossibleError(
-            Fault(
-                "calendar.beyond",
-                f"{day:%Y-%m-%d} 的节假日安排尚未收录（最后公布至 {last_published_year()} 年）",
-                f"no public holidays are known for {day:%Y-%m-%d} (published up to {last_published_year()})",
-                '在标准 [calendar] 的 working/free 写明，或设 beyond = "weekdays"，或升级 chinesecalendar',
-                'list working/free days in [calendar] of the standard, set beyond = "weekdays", or upgrade chinesecalendar',
-                column="calendar.beyond",
-            )
-        ) from error
-
-
-def last_published_year() -> int:
-    """Last year whose holidays the installed calendar knows."""
-    return max(int(d.year) for d in chinese_calendar.constants.holidays)
+        return False, False
+    return public_day(calendar.source, day)
 
 
 def add_working_days(day: date, days: int, calendar: Calendar) -> date:
-    """The day that is so many working days later; zero gives the day itself.
-
-    Raises:
-        ImpossibleError: as `is_working_day`.
-    """
+    """The day that is so many working days later; zero gives the day itself."""
     while days > 0:
         day += timedelta(days=1)
         days -= is_working_day(day, calendar)
     return day
+
+
+def any_provisional(first: date, last: date, calendar: Calendar) -> bool:
+    """Whether any day from the first to the last (both counted) is provisional."""
+    span = (last - first).days + 1
+    return any(is_provisional(first + timedelta(days=n), calendar) for n in range(span))
 
 
 # --- intervals ---
@@ -181,7 +167,6 @@ def duty_intervals(
     With `watch`, the hours in which silence is a doubt instead of those in which a pass counts.
 
     Raises:
-        ImpossibleError: the calendar does not know the day.
         SettingsError: `own` holds no periods.
     """
     schedule = schedule_of(standard, role=role, unit=unit, day=day)
@@ -191,6 +176,12 @@ def duty_intervals(
         parse_periods(own) if own.strip() else ((schedule.watch or schedule.periods) if watch else schedule.periods)
     )
     return union((local_ms(day, s, zone), local_ms(day, e, zone)) for s, e in map(minutes_of, periods))
+
+
+def rests_on_calendar(standard: Standard, rule: RoadRule | RoundsRule, day: date, *, unit: str = "") -> bool:
+    """Whether what a rule asks for on a day depends on its being a working day: by the rule, or by the hours of its first role."""
+    schedule = schedule_of(standard, role=rule.roles[0], unit=unit, day=day)
+    return rule.calendar == "working" or (schedule is not None and schedule.days == "working")
 
 
 # --- windows ---

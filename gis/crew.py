@@ -88,7 +88,7 @@ class Carry:
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """A person answers for a target for a while (leave and substitution applied)."""
+    """A person answers for a target for a while; `stands_in`: only in the place of somebody on leave, not named for it."""
 
     target_kind: str
     target_id: str
@@ -96,6 +96,7 @@ class Duty:
     person_ix: int
     start_ms: int
     end_ms: int
+    stands_in: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +152,6 @@ def build_crew(
     """The roster of a local day from the stored tables `persons`, `devices`, `assignments`, `responsibilities`, `exceptions`.
 
     Raises:
-        ImpossibleError: the calendar does not know the day.
         SettingsError: duty times of a person are no periods.
     """
     start, end = day_bounds(day, zone)
@@ -264,7 +264,7 @@ def _duties(
         s, e = max(start, bounds[0]), min(end, bounds[1])
         if person in index and target and s < e:
             for ix, a, b in _substituted(index[person], s, e, people, index, 0):
-                out[Duty(target_kind, target, duty_kind, ix, a, b)] = None
+                out[Duty(target_kind, target, duty_kind, ix, a, b, stands_in=ix != index[person])] = None
     return tuple(out)
 
 

@@ -78,8 +78,9 @@ def density(
     """Contract `density`.
 
     Persons are those with a role of the density rules. *Allocated*: named for a work grid (split evenly among several), else counted for
-    their town. *On duty*: allocated persons weighted by the share of their watch hours that they were not on leave. *Present*: their
-    time-averaged number in the area within duty time, from positions (each fix holds until the next, at most for the silence limit).
+    their town; who only stands in for somebody on leave is not named. *On duty*: allocated persons weighted by the share of their watch
+    hours that they were not on leave. *Present*: their time-averaged number in the area within duty time, from positions (each fix holds
+    until the next, at most for the silence limit).
     Without any roster every verdict is `undecided`: the required figures stand alone.
 
     Args:
@@ -206,6 +207,7 @@ def _allocation(
             d.target_kind == "work_grid"
             and d.target_id in place
             and d.duty_kind == "responsible"
+            and not d.stands_in
             and parts.level == "work_grid"
         ):
             named.setdefault(d.person_ix, set()).add(place[d.target_id])

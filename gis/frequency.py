@@ -84,9 +84,6 @@ def road_frequency(
         evidence: `evidence_of(network, passes, standard)` where it is known already.
         quality: `quality_of` all passes of the day, where these are not all.
         beside: `parallel_shares` of the sections, where these are not all streets.
-
-    Raises:
-        ImpossibleError: the calendar does not know the day.
     """
     evidence = evidence or evidence_of(network, passes, standard)
     plan = plan_roads(network, passes, crew, standard, day, zone)

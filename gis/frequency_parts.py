@@ -127,11 +127,7 @@ def judge_part(
     areas: gpd.GeoDataFrame | None,
     quality: Quality,
 ) -> RoadFrequency:
-    """Road frequency of one group; arguments as those of `road_frequency`, with the quality of the whole day's data.
-
-    Raises:
-        ImpossibleError: the calendar does not know the day.
-    """
+    """Road frequency of one group; arguments as those of `road_frequency`, with the quality of the whole day's data."""
     network = part.network
     evidence = Evidence(part.strokes, network_cells(network, standard), primary_segments(network))
     return road_frequency(

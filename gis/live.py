@@ -61,9 +61,6 @@ def asked_of(network: Network, crew: Crew, standard: Standard, day: date, zone: 
         standard: the rules.
         day: local day.
         zone: local time zone.
-
-    Raises:
-        ImpossibleError: the calendar does not know the day.
     """
     plan = plan_roads(network, no_passes(), crew, standard, day, zone)
     rules, set_of = standard.road_rules(), np.array(plan.set_of, dtype=np.int64)
@@ -113,9 +110,6 @@ def full_patrols(
 
     Returns:
         section row and completed (UTC ms), int64 (D,), sorted by both.
-
-    Raises:
-        ImpossibleError: the calendar does not know the day.
     """
     plan = plan_roads(network, passes, crew, standard, day, zone)
     evidence = evidence or evidence_of(network, passes, standard)

@@ -74,11 +74,7 @@ def required_mm(length_mm: I8, share: npt.NDArray[np.float64]) -> I8:
 
 
 def plan_roads(network: Network, passes: Passes, crew: Crew, standard: Standard, day: date, zone: ZoneInfo) -> RoadPlan:
-    """What is asked of each section that day, when, and of whom (the audit and the command desk share it).
-
-    Raises:
-        ImpossibleError: the calendar does not know the day.
-    """
+    """What is asked of each section that day, when, and of whom (the audit and the command desk share it)."""
     rules = standard.road_rules()
     ids = list(rules)
     place = {r: i for i, r in enumerate(ids)}

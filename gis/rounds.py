@@ -96,9 +96,6 @@ def grid_rounds(
     grid's patrollable length; the count begins at zero every day. Paired carriageways count once, sections that an exception closes for
     most of the day not at all. A grid whose level has no rule is `no_rule`. `evidence` is `evidence_of(network, passes, standard)` where it
     is known already.
-
-    Raises:
-        ImpossibleError: the calendar does not know the day.
     """
     grids = column_text(work_grids, "grid_id")
     levels = column_text(work_grids, "level")

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gis.model import Mode
+from gis.public_days import CHINA, calendar_named
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ def _day_of_year(text: str) -> str:
 
 Period = Annotated[str, AfterValidator(_period)]
 DayOfYear = Annotated[str, AfterValidator(_day_of_year)]
+CalendarName = Annotated[str, AfterValidator(calendar_named)]
 
 
 class Frozen(BaseModel):
@@ -172,6 +174,7 @@ class Clock(Clause):
     starts: Literal["opened", "dispatched"] = "opened"
     unit: Literal["at_once", "same_day", "day", "working_day", "working_hour", "category", "none"]
     amount: Positive | None = None
+    ends: Literal["closed", "verified"] = "closed"
     closes: bool = Field(default=False, description="whether the case's own deadline is judged by this clock")
     override: Literal["", "instruction"] = ""
 
@@ -247,10 +250,12 @@ class Schedule(Frozen):
 
 
 class Calendar(Frozen):
-    """Working days: the public calendar with its make-up days, and what a place decides otherwise."""
+    """Working days: the public calendar of a country with its make-up days, and what a place decides otherwise.
 
-    source: Literal["chinese", "weekdays"] = "chinese"
-    beyond: Literal["refuse", "weekdays"] = "refuse"
+    `source`: china, none (Monday to Friday), or the ISO code of another country with or without its region (US, US-MA).
+    """
+
+    source: CalendarName = CHINA
     working: tuple[date, ...] = ()
     free: tuple[date, ...] = ()
     zh: str = ""

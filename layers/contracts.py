@@ -345,6 +345,7 @@ _RESULT = (
         exception_id str 例外 | Exception
         person_ids str 责任人 | Responsible persons (;)
         passes int! 巡查记录 | Passes
+        provisional bool 暂定 | Provisional (holidays of the day not published yet)
         """,
     ),
     _table(
@@ -400,6 +401,7 @@ _RESULT = (
         outcome str! 结果 | Outcome (covered, missed, unknown, excused, no_rule)
         silent_s float! 失联时长 | Silence of those on duty | s
         cause str 原因 | Cause
+        provisional bool 暂定 | Provisional (holidays of the day not published yet)
         """,
     ),
     _table(

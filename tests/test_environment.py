@@ -15,6 +15,7 @@ CONDA_NAMES = {
     "osmium": "pyosmium",
     "prometheus-client": "prometheus_client",
     "psycopg[binary]": "psycopg",
+    "tzdata": "python-tzdata",
     "uvicorn[standard]": "uvicorn-standard",
 }
 # Not Python packages from PyPI: the interpreter, the database server and the JavaScript builder.

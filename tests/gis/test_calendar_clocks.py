@@ -20,7 +20,7 @@ from gis.calendar import (
     windows_of,
 )  # fmt: skip
 from gis.clocks import WorkTime, case_clocks
-from gis.errors import ImpossibleError, SettingsError
+from gis.errors import SettingsError
 from layers.standard_files import list_standards, load_standard, parse_standard
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -37,13 +37,6 @@ def test_working_days_with_make_up_days_and_overrides() -> None:
     local = calendar.model_copy(update={"free": (date(2026, 3, 18),), "working": (date(2026, 3, 21),)})
     assert not is_working_day(date(2026, 3, 18), local)
     assert is_working_day(date(2026, 3, 21), local)
-
-
-def test_beyond_the_last_published_year_is_refused_unless_told() -> None:
-    with pytest.raises(ImpossibleError, match="2031-03-18"):
-        is_working_day(date(2031, 3, 18), STANDARD.calendar)
-    told = STANDARD.calendar.model_copy(update={"beyond": "weekdays"})
-    assert is_working_day(date(2031, 3, 18), told)  # a Tuesday
 
 
 def test_windows_start_anew_and_remainders_join_or_stand() -> None:

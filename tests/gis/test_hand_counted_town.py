@@ -19,15 +19,18 @@ A patrol of A needs 1,000 m / 25 km/h = 144 s; of B 500 m / 10 km/h = 180 s; of 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 from hand_network import (
     ASSIGNMENTS,
+    CRS,
     DEVICES,
     EXCEPTIONS,
     PERSONS,
@@ -46,7 +49,9 @@ from hand_network import (
 )  # fmt: skip
 from shapely.geometry import Polygon
 
-from gis.audit import DayInputs, audit_day
+from gis.answerable import entries_by_target
+from gis.audit import DayInputs, audit_day, crew_of
+from gis.density import density
 from gis.matching import Matcher, MatchSettings
 from gis.model import Fixes, Mode
 from gis.standard import Calibration
@@ -54,7 +59,7 @@ from gis.tracks import prepare_fixes
 from layers.standard_files import load_standard
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from gis.standard import Standard
 
 DAY = date(2026, 3, 18)
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -258,6 +263,67 @@ def test_density_and_people(town: dict[str, pd.DataFrame]) -> None:
     # Zhang: 950 + 500 + 400 + 450 + 800 m slow, 1,000 m too fast.
     assert people.loc["p1", "patrol_km"] == pytest.approx(3.1)
     assert people.loc["p1", "too_fast_km"] == pytest.approx(1.0)
+
+
+def test_a_substitute_stands_in_without_being_allocated() -> None:
+    # Wang (G1) is on leave all day; Zhao, named for G2, a grid as large beside it, stands in. The grids keep one named collector each: not 1.5 and 0.5.
+    given = town_inputs()
+    corners = [(1100, -100), (2300, -100), (2300, 700), (1100, 700)]
+    second = Polygon([TO_WGS84.transform(X0 + x, Y0 + y) for x, y in corners])
+    grids = {
+        "grid_id": ["G1", "G2"],
+        "name": ["一号网格", "二号网格"],
+        "level": ["central"] * 2,
+        "town_id": ["T1"] * 2,
+        "unit_id": ["squad-1"] * 2,
+    }
+    none = [None] * 4
+    inputs = replace(
+        given,
+        persons=pd.concat([given.persons, frame(PERSONS, [("p4", "赵六", "collector", "centre", "T1", "08:00-18:00", None, None)])]),
+        responsibilities=pd.concat([given.responsibilities, frame(RESPONSIBILITIES, [
+            ("r6", "p4", "responsible", "work_grid", "G2", *none, True, None, None, None)])]),
+        exceptions=pd.concat([given.exceptions, frame(EXCEPTIONS, [
+            ("E2", "leave", "person", "p3", "p4", utc("2026-03-18 00:00"), utc("2026-03-19 00:00"), "病假", "赵六", utc("2026-03-17 10:00"))])]),
+        work_grids=gpd.GeoDataFrame(grids, geometry=[*given.work_grids.geometry, second], crs=4326),
+    )  # fmt: skip
+    standard = load_standard("xiangshan-2019")
+    crew = crew_of(inputs, standard)
+    found = density(crew, None, standard, work_grids=inputs.work_grids, areas=inputs.areas, crs=CRS)
+    found = found.set_index(["level", "area_id"])
+    assert found.loc["work_grid", "allocated"].to_dict() == {"G1": 1, "G2": 1}
+    assert found.loc["work_grid", "on_duty"].to_dict() == {"G1": 0, "G2": 1}
+    assert found.loc[("county", "county"), "allocated"] == 2
+    # He does answer for G1 while Wang is away.
+    assert [crew.persons[e[0]].person_id for e in entries_by_target(crew, "work_grid")["G1"]] == ["p3", "p4"]
+
+
+def test_what_rests_on_a_day_of_an_unpublished_year_is_provisional(town: dict[str, pd.DataFrame]) -> None:
+    assert not town["section_windows"]["provisional"].any()
+    assert not town["grid_days"]["provisional"].any()
+    network = make_network(SECTIONS, SEGMENTS)
+    passes = make_passes(network, PASSES, {"d1": Mode.EBIKE, "d2": Mode.FOOT, "d3": Mode.FOOT})
+
+    def audited(day: date, standard: Standard) -> dict[str, pd.DataFrame]:
+        inputs = replace(town_inputs(), day=day)
+        return audit_day(inputs, network=network, fixes=town_fixes(), passes=passes, standard=standard)
+
+    standard = load_standard("xiangshan-2019")
+    found = audited(date(2031, 3, 18), standard)  # a Tuesday
+    assert len(found["section_windows"]) == 14
+    assert found["section_windows"]["provisional"].all()
+    assert not found["grid_days"]["provisional"].any()  # collectors patrol every day
+    assert "day.provisional" in set(found["findings"]["code"])
+    rounds = {k: r.model_copy(update={"calendar": "working"}) for k, r in standard.rounds_rules().items()}
+    working = standard.model_copy(update={"rules": {**standard.rules, **rounds}})
+    assert audited(date(2031, 3, 18), working)["grid_days"]["provisional"].all()
+    named = standard.calendar.model_copy(update={"working": (date(2031, 3, 18),)})
+    told = audited(date(2031, 3, 18), standard.model_copy(update={"calendar": named}))
+    assert not told["section_windows"]["provisional"].any()
+    assert "day.provisional" not in set(told["findings"]["code"])
+    saturday = audited(date(2031, 3, 15), standard)
+    assert not len(saturday["section_windows"])  # by its weekday nothing is asked ...
+    assert {"day.provisional", "day.off"} <= set(saturday["findings"]["code"])  # ... and that is said
 
 
 def test_footway_is_shown_without_an_outcome(town: dict[str, pd.DataFrame]) -> None:
