@@ -28,8 +28,9 @@ from gis.crew import device_modes, with_fixes
 from gis.errors import Fault, ImpossibleError
 from gis.frequency import road_frequency
 from gis.hotspots import case_hotspots
-from gis.model import EXCLUDED, MODES
+from gis.model import MODES
 from gis.network.responsible import resolve_responsibilities
+from gis.presence import presence_of
 from gis.surface import density_surface
 from layers.contracts import TABLES
 from layers.store.base import Run
@@ -54,8 +55,6 @@ DAY_FIELDS = (
     "persons", "devices", "assignments", "responsibilities", "exceptions", "cases", "checkins", "units", "areas", "work_grids",
     "community_grids",
 )  # fmt: skip
-COMMUNITY_ROLES = frozenset({"grid_member"})
-PRESENCE_CAP_MS = 300_000  # one fix stands for five minutes of presence at most
 
 
 @dataclass(slots=True)
@@ -210,13 +209,11 @@ def _with_roads(work: Work, tables: DayTables, network: Network) -> tuple[dict[s
             judge_roads=_roads(work, tables.day),
         )  # fmt: skip
     with work.stage("surface"):
-        xy, persons = _presence(matched.fixes, crew)
         results["density_surface"] = density_surface(
             gpd.GeoDataFrame(tables["work_grids"]),
             results["density"],
             crs=network.graph.crs,
-            presence_xy=xy,
-            presence_persons=persons,
+            presence=presence_of(crew, matched.fixes, work.standard),
         )
     return results, [passes_table(matched.passes)]
 
@@ -249,18 +246,16 @@ def _matched(work: Work, tables: DayTables, network: Network, *, device_ids: tup
 
 
 def _history(work: Work, tables: DayTables, network: Network) -> list[tuple[Passes, Crew]]:
-    """Passes and crews of the days before that community windows reach back to; only the devices of grid members are read."""
+    """Passes and crews of the days before that community windows reach back to; only devices of those whom a cadence names are read."""
     if not tables.has("community_grids"):
         return []
-    known = set(work.store.positions.days())
+    roles = {role for rule in work.standard.community_rules().values() for role in rule.roles}
     out = []
     for day in days_needed(work.standard, tables.day)[:-1]:
         earlier = DayTables(work.store, day)
         persons, carried = earlier["persons"], earlier["assignments"]
-        members = set(persons["person_id"][persons["role"].isin(COMMUNITY_ROLES)])
+        members = set(persons["person_id"][persons["role"].isin(roles)])
         devices = tuple(sorted(set(carried["device_id"][carried["person_id"].isin(members)])))
-        if day not in known or not devices:
-            continue
         matched = _matched(work, earlier, network, device_ids=devices)
         inputs = day_inputs(work.city, earlier, network, [])
         out.append((matched.passes, with_fixes(crew_of(inputs, work.standard), matched.fixes, work.standard)))
@@ -281,18 +276,6 @@ def day_inputs(
     return DayInputs(tables.day, city.zone, **given, unassigned_modes=city.counting.counted_modes, history=history)
 
 
-def _presence(fixes: Fixes, crew: Crew) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Where carried devices were, each fix weighing the time until the next one over the day's watched time."""
-    carried = np.array([d in crew.carried() for d in fixes.devices], dtype=bool)
-    good = ((fixes.flags & EXCLUDED) == 0) & carried[fixes.device_ix] if len(carried) else np.zeros(0, dtype=bool)
-    device, t = fixes.device_ix[good], fixes.t_ms[good]
-    wait = np.zeros(len(t))
-    if len(t) > 1:
-        wait[:-1] = np.where(device[1:] == device[:-1], np.minimum(np.diff(t), PRESENCE_CAP_MS), 0)
-    watched = sum(e - s for p in crew.persons for s, e in p.duty) / max(1, sum(bool(p.duty) for p in crew.persons))
-    return np.column_stack([fixes.x[good], fixes.y[good]]), wait / max(1.0, watched)
-
-
 # --- without roads: areas, grids and cases still say something ---
 def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFrame], list[pa.Table]]:
     from gis.clocks import case_clocks  # noqa: PLC0415 (seldom needed)
@@ -307,7 +290,7 @@ def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFram
         towns = areas[areas["kind"] == "town"]
         judged = density(
             crew,
-            nothing,
+            presence_of(crew, None, work.standard),
             work.standard,
             work_grids=gpd.GeoDataFrame(inputs.work_grids),
             areas=areas,

@@ -19,6 +19,7 @@ from gis.density import density
 from gis.evidence import evidence_of
 from gis.frequency import RoadFrequency, road_frequency
 from gis.people import device_days, people_days
+from gis.presence import presence_of
 from gis.rollups import COUNTY, road_rollups, subject_rollups
 from gis.rounds import grid_rounds
 
@@ -164,7 +165,7 @@ def audit_day(
         "community_windows": community,
         "density": density(
             crew,
-            fixes,
+            presence_of(crew, fixes, standard),
             standard,
             work_grids=inputs.work_grids,
             areas=inputs.areas,

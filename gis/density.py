@@ -15,7 +15,6 @@ import shapely
 
 from gis.calendar import total_ms
 from gis.crew import column_text
-from gis.model import EXCLUDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,13 +23,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gis.crew import Crew
-    from gis.model import Fixes
+    from gis.presence import Presence
     from gis.standard import DensityRule, Standard, Zone
 
 _GEOD = pyproj.Geod(ellps="GRS80")
 _M2_PER_KM2 = 1e6
 _EXACT = 1e-9
-_MINUTE_MS = 60_000
 
 
 def area_km2(shapes: Sequence[shapely.Geometry]) -> npt.NDArray[np.float64]:
@@ -67,7 +65,7 @@ class _Parts:
 
 def density(
     crew: Crew,
-    fixes: Fixes | None,
+    presence: Presence,
     standard: Standard,
     *,
     work_grids: gpd.GeoDataFrame,
@@ -79,17 +77,17 @@ def density(
 
     Persons are those with a role of the density rules. *Allocated*: named for a work grid (split evenly among several), else counted for
     their town; who only stands in for somebody on leave is not named. *On duty*: allocated persons weighted by the share of their watch
-    hours that they were not on leave. *Present*: their time-averaged number in the area within duty time, from positions (each fix holds
-    until the next, at most for the silence limit).
+    hours that they were not on leave. *Present*: their
+    time-averaged number in the area within their watch hours, from positions (`gis.presence`).
     Without any roster every verdict is `undecided`: the required figures stand alone.
 
     Args:
         crew: the roster of the day with silences.
-        fixes: positions of the day, None: present is 0.
+        presence: `presence_of` the day's fixes.
         standard: figures and assumptions.
         work_grids: contract; empty: towns are the smallest areas.
         areas: contract; kinds town, central, fringe are read.
-        crs: metric CRS of the fixes.
+        crs: metric CRS of the presence.
         town_names: town id -> name.
     """
     rules = {r.zone: r for r in standard.density_rules().values()}
@@ -99,7 +97,7 @@ def density(
     roles = {role for r in rules.values() for role in r.roles}
     people = crew.of_roles(roles)
     allocated, on_duty, loose = _allocation(crew, people, parts)
-    present = _present(crew, fixes, people, parts, crs, standard)
+    present = _present(presence, parts, crs)
     required = [_required(z, rules, standard) for z in parts.zone_area]
     names = dict(town_names or {})
     names |= {i: n for i, n in zip(parts.ids, parts.names, strict=True) if parts.level == "town"}
@@ -229,45 +227,18 @@ def _allocation(
     return allocated, on_duty, loose
 
 
-def _present(
-    crew: Crew, fixes: Fixes | None, people: Sequence[int], parts: _Parts, crs: pyproj.CRS, standard: Standard
-) -> npt.NDArray[np.float64]:
-    """Time-averaged number of persons per part, within each person's watch hours."""
+def _present(presence: Presence, parts: _Parts, crs: pyproj.CRS) -> npt.NDArray[np.float64]:
+    """Time-averaged number of persons per part; a place in two parts counts in the first."""
     out = np.zeros(len(parts.ids))
-    if fixes is None or not len(fixes.t_ms) or not people:
+    if not len(presence.persons):
         return out
-    hold = round(standard.measure.silence_s.value * 1000)
-    wanted = set(people)
-    place = {d: i for i, d in enumerate(fixes.devices)}
-    bounds = np.searchsorted(fixes.device_ix, np.arange(len(fixes.devices) + 1))
-    good = (fixes.flags & int(EXCLUDED)) == 0
-    xs, ys, weights = [], [], []
-    seen: set[int] = set()
-    for c in crew.carries:
-        if c.person_ix not in wanted or c.device_id not in place or c.person_ix in seen:
-            continue
-        seen.add(c.person_ix)
-        i = place[c.device_id]
-        at = np.flatnonzero(good[bounds[i] : bounds[i + 1]]) + bounds[i]
-        at = at[(fixes.t_ms[at] >= c.start_ms) & (fixes.t_ms[at] < c.end_ms)]
-        at = at[np.unique(fixes.t_ms[at] // _MINUTE_MS, return_index=True)[1]]
-        t = fixes.t_ms[at]
-        until = np.minimum(np.append(t[1:], crew.end_ms), t + hold)
-        watch = crew.persons[c.person_ix].watch
-        length = total_ms(watch)
-        for s, e in watch:
-            stay = np.minimum(until, e) - np.maximum(t, s)
-            inside = stay > 0
-            xs.append(fixes.x[at][inside])
-            ys.append(fixes.y[at][inside])
-            weights.append(stay[inside] / length)
-    if not xs:
-        return out
-    lon, lat = pyproj.Transformer.from_crs(crs, 4326, always_xy=True).transform(np.concatenate(xs), np.concatenate(ys))
+    lon, lat = pyproj.Transformer.from_crs(crs, 4326, always_xy=True).transform(*presence.xy.T)
     point, part = shapely.STRtree(parts.shapes).query(shapely.points(lon, lat), predicate="intersects")
+    order = np.lexsort((part, point))
+    point, part = point[order], part[order]
     first = np.ones(len(point), dtype=np.bool_)
     first[1:] = point[1:] != point[:-1]
-    np.add.at(out, part[first], np.concatenate(weights)[point[first]])
+    np.add.at(out, part[first], presence.persons[point[first]])
     return out
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyproj
 
+    from gis.presence import Presence
 
 SINKHORN_STEPS = 40
 
@@ -26,8 +27,7 @@ def density_surface(
     density: pd.DataFrame,
     *,
     crs: pyproj.CRS,
-    presence_xy: npt.NDArray[np.float64] | None = None,
-    presence_persons: npt.NDArray[np.float64] | None = None,
+    presence: Presence | None = None,
     cell_m: float = 250.0,
     bandwidth_m: float = 600.0,
 ) -> gpd.GeoDataFrame:
@@ -40,8 +40,7 @@ def density_surface(
         work_grids: polygons with grid_id, any CRS.
         density: the `density` contract; rows of level work_grid are used.
         crs: metric CRS of the cells.
-        presence_xy: float64 (n, 2), places of presence in `crs`.
-        presence_persons: float64 (n,), time-averaged persons that each place stands for.
+        presence: `presence_of` the day's fixes, in `crs`; what lies in no work grid is left out, as in `density`.
         cell_m: edge of a cell.
         bandwidth_m: radius of the kernel.
 
@@ -73,10 +72,11 @@ def density_surface(
         for i, column in enumerate(("required", "allocated")):
             np.add.at(spread[i], nearest, grids[column].to_numpy(float)[lost])
     present = np.zeros(len(centres))
-    if presence_xy is not None and presence_persons is not None and len(presence_xy):
-        distance, nearest = tree.query(presence_xy)
-        near = distance <= cell_m
-        np.add.at(present, nearest[near], presence_persons[near])
+    if presence is not None and len(presence.persons):
+        points = shapely.points(presence.xy)
+        held = np.unique(shapely.STRtree(grids.geometry.to_numpy()).query(points, predicate="intersects")[0])
+        _, nearest = tree.query(presence.xy[held])
+        np.add.at(present, nearest, presence.persons[held])
     smooth = _smoothed(tree, np.vstack([spread, present]), bandwidth_m)
     per_km2 = smooth / (cell_m / 1000) ** 2
     gap = np.maximum(per_km2[0] - per_km2[1], 0.0)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from shapely.geometry import box
 
 from gis.placement import next_inspectors, staffing_gap
+from gis.presence import Presence
 from gis.surface import density_surface
 
 CRS = pyproj.CRS(32650)
@@ -68,8 +69,7 @@ def test_the_surface_keeps_the_persons_and_shows_the_gap() -> None:
         grids,
         table([2.0, 1.0], [0.0, 3.0]),
         crs=CRS,
-        presence_xy=here,
-        presence_persons=np.array([0.5]),
+        presence=Presence(here, np.array([0.5])),
         cell_m=100,
         bandwidth_m=300,
     )
