@@ -65,7 +65,7 @@ class _Parts:
 
 def density(
     crew: Crew,
-    presence: Presence,
+    presence: Presence | None,
     standard: Standard,
     *,
     work_grids: gpd.GeoDataFrame,
@@ -83,7 +83,7 @@ def density(
 
     Args:
         crew: the roster of the day with silences.
-        presence: `presence_of` the day's fixes.
+        presence: `presence_of` the day's fixes; None: nobody is present.
         standard: figures and assumptions.
         work_grids: contract; empty: towns are the smallest areas.
         areas: contract; kinds town, central, fringe are read.
@@ -227,10 +227,10 @@ def _allocation(
     return allocated, on_duty, loose
 
 
-def _present(presence: Presence, parts: _Parts, crs: pyproj.CRS) -> npt.NDArray[np.float64]:
+def _present(presence: Presence | None, parts: _Parts, crs: pyproj.CRS) -> npt.NDArray[np.float64]:
     """Time-averaged number of persons per part; a place in two parts counts in the first."""
     out = np.zeros(len(parts.ids))
-    if not len(presence.persons):
+    if presence is None or not len(presence.persons):
         return out
     lon, lat = pyproj.Transformer.from_crs(crs, 4326, always_xy=True).transform(*presence.xy.T)
     point, part = shapely.STRtree(parts.shapes).query(shapely.points(lon, lat), predicate="intersects")
