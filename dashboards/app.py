@@ -12,16 +12,18 @@ from zoneinfo import ZoneInfo
 import dash
 from dash.backends._fastapi import reset_current_request, set_current_request
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.middleware.gzip import GZipMiddleware
 
 from dashboards.api import Api, Assets, add_routes
 from dashboards.auth.accounts import Accounts
 from dashboards.auth.gate import Gate
 from dashboards.auth.oidc import oidc_routes
+from dashboards.auth.principal import ForbiddenError
 from dashboards.auth.routes import SignIn, auth_routes
 from dashboards.auth.sessions import Sessions
 from dashboards.backend import backend_over
+from dashboards.bodies import Bodies
 from dashboards.cache import Cache
 from dashboards.context import Desk
 from dashboards.duty import roster_duty
@@ -116,6 +118,8 @@ def index_handler(desk: Desk, assets: Assets, pages: Sequence[Page], app: Callab
         token = set_current_request(request)
         try:
             text = index_html(desk, pages, bare(), url, assets)
+        except ForbiddenError:  # a stranger, below an open path
+            return JSONResponse({"error": "not_found"}, status_code=404)
         finally:
             reset_current_request(token)
         found = any(page.takes(request.url.path) for page in pages)
@@ -174,6 +178,7 @@ def create_app(
     server.router.add_route("/{path:path}", index, methods=["GET"], include_in_schema=False)
     policy = cache(lambda: content_policy(settings, dash_app.csp_hashes()))
     inner: ASGIApp = GZipMiddleware(server, minimum_size=800, compresslevel=5)
+    inner = Bodies(inner)
     inner = Gate(inner, sessions=desk.sessions, accounts=desk.accounts, language=settings.language)
     inner = SecurityHeaders(inner, policy=policy, https=settings.secure_cookies)
     return Observe(inner, metrics=metrics)

@@ -285,6 +285,21 @@ live_tables = _ledger(
 )
 
 
+sign_in_tries = _ledger(
+    "sign_in_tries",
+    sa.Column("try_id", sa.Text, primary_key=True),
+    sa.Column("at_ms", BIG, nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False, index=True),
+    sa.Column("address", sa.Text, nullable=False, index=True),
+)
+
+ended_sessions = _ledger(
+    "ended_sessions",
+    sa.Column("sid", sa.Text, primary_key=True),
+    sa.Column("until_ms", BIG, nullable=False),
+)
+
+
 def _application_ledger(name: str) -> sa.Table:
     return _ledger(
         name,

@@ -15,6 +15,7 @@ from dashboards.auth.principal import Principal, Scope, parse_role
 from gis.errors import Fault, SettingsError, StoreError
 
 if TYPE_CHECKING:
+    from dashboards.auth.sessions import Session
     from layers.store.base import Store
 
 MIN_PASSWORD = 10
@@ -71,15 +72,38 @@ class Accounts:
         self._store = store
         self._remember_s = remember_s
         self._known: dict[str, tuple[float, Account | None]] = {}
+        self._ended: dict[str, tuple[float, bool]] = {}
         self._lock = threading.Lock()
         self._hasher = PasswordHasher()
         self._decoy = self._hasher.hash("no account has this password")
 
-    def remembered(self, name: str) -> bool:
-        """Whether `find` would answer at once, without asking the store."""
+    def remembered(self, session: Session) -> bool:
+        """Whether `find` and `ended` would answer at once, without asking the store."""
+        now = time.monotonic()
         with self._lock:
-            known = self._known.get(name)
-        return known is not None and time.monotonic() - known[0] < self._remember_s
+            known = (self._known.get(session.name), self._ended.get(session.sid))
+        return all(k is not None and now - k[0] < self._remember_s for k in known)
+
+    def ended(self, session: Session) -> bool:
+        """Whether somebody signed out of this session."""
+        now = time.monotonic()
+        with self._lock:
+            known = self._ended.get(session.sid)
+        if known is not None and (known[1] or now - known[0] < self._remember_s):
+            return known[1]
+        return self._note(session.sid, over=self._store.guards.ended(session.sid))
+
+    def end_session(self, session: Session) -> None:
+        """Sign out: the cookie answers no longer, here at once and within seconds in every other worker."""
+        self._store.guards.end_session(session.sid, until_s=session.expires)
+        self._note(session.sid, over=True)
+
+    def _note(self, sid: str, *, over: bool) -> bool:
+        with self._lock:
+            if len(self._ended) > 10_000:  # noqa: PLR2004 (sessions of many hours)
+                self._ended.clear()
+            self._ended[sid] = (time.monotonic(), over)
+        return over
 
     def find(self, name: str) -> Account | None:
         """The account of a name, None where there is none or it is closed."""

@@ -20,24 +20,21 @@ if TYPE_CHECKING:
     from dashboards.auth.sessions import Session, Sessions
     from dashboards.i18n import Lang
 
-OPEN = (
-    "/login",
-    "/static/",
-    "/_dash-component-suites/",
-    "/lang/",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/favicon.ico",
-    "/_favicon.ico",
-)
-SAFE = {"GET", "HEAD", "OPTIONS"}
+OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz", "/metrics", "/favicon.ico", "/_favicon.ico"})
+OPEN_FOLDERS = ("/static/", "/_dash-component-suites/", "/lang/")
+READING = frozenset({"GET", "HEAD"})
+POSTS = {"/login": frozenset({*READING, "POST"})}  # of the open paths, the one that takes a form
 POLICY_VIOLATION = 1008
 
 
 def is_open(path: str) -> bool:
     """Whether a path needs no session."""
-    return any(path == p or (path.startswith(p if p.endswith("/") else p + "/")) for p in OPEN)
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
+
+
+def allowed_methods(path: str) -> frozenset[str]:
+    """Methods of a path; whatever is open without a session is only read, so that no stranger's body is ever parsed."""
+    return POSTS.get(path, READING) if is_open(path) else frozenset({*READING, "POST"})
 
 
 class Gate:
@@ -53,6 +50,13 @@ class Gate:
         """Answer or pass on one connection."""
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
+            return
+        if scope["type"] == "http" and scope["method"] not in allowed_methods(scope["path"]):
+            allow = ", ".join(sorted(allowed_methods(scope["path"])))
+            refused = JSONResponse(
+                {"error": "method"}, status_code=405, headers={"Allow": allow, "Connection": "close"}
+            )
+            await refused(scope, receive, send)
             return
         visit = await self._visit(HTTPConnection(scope))
         refusal = None if is_open(scope["path"]) else self._refusal(scope, visit)
@@ -81,7 +85,7 @@ class Gate:
 
     async def _alive(self, session: Session) -> Principal | None:
         """The session's principal; only where the store must be asked does it cost a thread."""
-        if self._accounts.remembered(session.name):
+        if self._accounts.remembered(session):
             return self._sessions.alive(session, self._accounts)
         return await run_sync(self._sessions.alive, session, self._accounts)
 
@@ -100,7 +104,7 @@ class Gate:
                     asked["ended"] = "1"
                 return RedirectResponse("/login?" + urllib.parse.urlencode(asked), status_code=303)
             return JSONResponse({"error": "sign_in"}, status_code=401)
-        if scope["type"] == "http" and scope["method"] not in SAFE and scope["path"] != "/logout":
+        if scope["type"] == "http" and scope["method"] not in READING and scope["path"] != "/logout":
             token = connection.headers.get(CSRF_HEADER)
             if not self._sessions.csrf_ok(visit.session.sid, token):
                 return JSONResponse({"error": "csrf"}, status_code=403)

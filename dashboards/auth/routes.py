@@ -7,11 +7,12 @@ import time
 import urllib.parse
 from typing import TYPE_CHECKING
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from dashboards.auth.limits import SUCCEEDED, SignInLimit
+from dashboards.auth.limits import SUCCEEDED, SignInLimit, plain_name
 from dashboards.auth.page import login_page
 from dashboards.auth.sessions import CSRF_COOKIE, PRE_COOKIE, SESSION_COOKIE
 from dashboards.i18n import place_name
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dashboards.auth.accounts import Account
     from dashboards.context import Desk
 
-MAX_FORM = 10_000
+HASHES_AT_ONCE = 2  # Argon2id takes 64 MiB each; others wait in line, without a thread
 
 
 def local_path(target: str | None) -> str:
@@ -31,15 +32,11 @@ def local_path(target: str | None) -> str:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Fields of a small urlencoded form; empty where it is too large or not text."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM:
-            return {}
+    """Fields of an urlencoded form (`dashboards.bodies` bounds it); empty where it is not text."""
+    body = await request.body()
     try:
         return dict(urllib.parse.parse_qsl(body.decode("utf-8"), keep_blank_values=True))
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, ValueError):
         return {}
 
 
@@ -51,6 +48,7 @@ class SignIn:
         self.css = css
         settings = desk.settings
         self.limit = SignInLimit(desk.store, tries=settings.sign_in_tries, window_s=settings.sign_in_window_s)
+        self._hashing = CapacityLimiter(HASHES_AT_ONCE)
 
     def cookie(
         self, response: Response, name: str, value: str, *, http_only: bool = True, age_s: int | None = None
@@ -101,21 +99,22 @@ class SignIn:
         """POST /login."""
         form = await read_form(request)
         t = self.desk.words.translator(self.desk.visit().lang)
-        name, target = form.get("name", "").strip(), local_path(form.get("next"))
+        name, target = plain_name(form.get("name", "")), local_path(form.get("next"))
         pre = request.cookies.get(PRE_COOKIE)
         if not pre or not self.desk.sessions.csrf_ok(pre, form.get("csrf_token")):
             return self.page(request, error=t("login.stale"), name=name, target=target, status=403)
         address = self.desk.visit().address
-        wait_s = await run_sync(self.limit.wait_s, name, address)
-        if wait_s > 0:
-            minutes = int(wait_s // 60) + 1
+        reserved = await run_sync(self.limit.reserve, name, address)
+        if not reserved.try_id:
+            minutes = int(reserved.wait_s // 60) + 1
             page = self.page(request, error=t("login.wait", minutes=minutes), name=name, target=target, status=429)
-            page.headers["Retry-After"] = str(int(wait_s) + 1)
+            page.headers["Retry-After"] = str(int(reserved.wait_s) + 1)
             return page
-        account = await run_sync(self.desk.accounts.check, name, form.get("password", ""))
+        account = await run_sync(self.desk.accounts.check, name, form.get("password", ""), limiter=self._hashing)
         if account is None:
             await run_sync(self.limit.failed, name, address)
             return self.page(request, error=t("login.wrong"), name=name, target=target, status=401)
+        await run_sync(self.limit.succeeded, name)
         return await self.enter(account, target, how="password")
 
     async def enter(self, account: Account, target: str, *, how: str) -> Response:
@@ -136,6 +135,8 @@ class SignIn:
         form = await read_form(request)
         if visit.session and not self.desk.sessions.csrf_ok(visit.session.sid, form.get("csrf_token")):
             return HTMLResponse("csrf", status_code=403)
+        if visit.session:
+            await run_sync(self.desk.accounts.end_session, visit.session)
         response = RedirectResponse("/login", status_code=303)
         for name in (SESSION_COOKIE, CSRF_COOKIE):
             response.delete_cookie(name, path="/")
@@ -152,8 +153,8 @@ class SignIn:
 def auth_routes(sign_in: SignIn) -> APIRouter:
     """Routes of signing in and out."""
     router = APIRouter(include_in_schema=False)
-    router.add_api_route("/login", sign_in.show, methods=["GET"], response_model=None)
+    router.add_api_route("/login", sign_in.show, methods=["GET", "HEAD"], response_model=None)
     router.add_api_route("/login", sign_in.submit, methods=["POST"], response_model=None)
     router.add_api_route("/logout", sign_in.leave, methods=["POST"], response_model=None)
-    router.add_api_route("/lang/{lang}", sign_in.language, methods=["GET"], response_model=None)
+    router.add_api_route("/lang/{lang}", sign_in.language, methods=["GET", "HEAD"], response_model=None)
     return router

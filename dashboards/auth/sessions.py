@@ -1,4 +1,4 @@
-"""Signed cookies: the session itself and the tokens that guard posts against forgery. Nothing is kept on the server."""
+"""Signed cookies: the session itself and the tokens that guard posts against forgery. The server keeps only which sessions were ended."""
 
 from __future__ import annotations
 
@@ -84,6 +84,8 @@ class Sessions:
         return token is not None and hmac.compare_digest(token.encode(), self.csrf(sid).encode())
 
     def alive(self, session: Session, accounts: Accounts) -> Principal | None:
-        """The principal of a session, None where it is over or the account was closed or changed since."""
+        """The principal of a session, None where it is over, was signed out of, or the account was closed or changed since."""
         account = accounts.find(session.name) if session.expires > time.time() else None
-        return account.principal if account and account.version == session.version else None
+        if account is None or account.version != session.version or accounts.ended(session):
+            return None
+        return account.principal

@@ -5,6 +5,7 @@ One process makes one file after the other; it is started by the first export an
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -119,28 +120,30 @@ class Apart:
                 self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(os.getpid(),))
             return self._pool
 
-    def run_file(self, view: View, city: ExportCity, day: date, kind: str) -> tuple[str, bytes]:
+    async def run_file(self, view: View, city: ExportCity, day: date, kind: str) -> tuple[str, bytes]:
         """Name and bytes of a day's run in one format, made in the other process.
 
         Raises:
             ImpossibleError: the run cannot be exported, or the process died over it.
         """
         who = view.principal
-        return self._made(make, Order(self._url, city, who.name, who.role, str(who.scope), day, kind, view.lang))
+        return await self._made(make, Order(self._url, city, who.name, who.role, str(who.scope), day, kind, view.lang))
 
-    def table_file(self, shown: Shown, choice: Choice, name: str, kind: str) -> tuple[str, bytes]:
+    async def table_file(self, shown: Shown, choice: Choice, name: str, kind: str) -> tuple[str, bytes]:
         """Name and bytes of a table that has been gathered here, written in the other process.
 
         Raises:
             ImpossibleError: it cannot be written, or the process died over it.
         """
-        return self._made(make_table, shown, choice, name, kind)
+        return await self._made(make_table, shown, choice, name, kind)
 
-    def _made(self, work: Callable[..., tuple[str, bytes] | tuple[Fault, ...]], *order: object) -> tuple[str, bytes]:
-        """What the other process makes of an order."""
+    async def _made(
+        self, work: Callable[..., tuple[str, bytes] | tuple[Fault, ...]], *order: object
+    ) -> tuple[str, bytes]:
+        """What the other process makes of an order; whoever waits for it holds no thread."""
         pool = self._executor()
         try:
-            made = pool.submit(work, *order).result()
+            made = await asyncio.wrap_future(pool.submit(work, *order))
         except BrokenProcessPool as error:
             with self._lock:
                 if self._pool is pool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from layers.store.guards import Guards
+
 
 class Note(NamedTuple):
     """A repair or a warning of a load, in both languages."""
@@ -142,6 +144,7 @@ class Store(Protocol):
     url: str  # as people may read it: without the password
     address: str  # what `open_store` takes to open it again, in another process too
     positions: PositionStore
+    guards: Guards  # tries of passwords, ended sessions
     cache: Path | None  # a folder for what can be made again at any time; None: there is none
 
     def prepare(self) -> None:

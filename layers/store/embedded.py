@@ -20,6 +20,7 @@ from layers.store.catalogue import ensure_meta, utc_now
 from layers.store.conform import contract
 from layers.store.embedded_positions import EmbeddedPositions
 from layers.store.files import FileLock, orphans, sync_folder, sync_write
+from layers.store.guards import Guards
 from layers.store.ledgers import Ledgers
 from layers.store.passes import SCHEMA as PASSES
 from layers.store.words import not_prepared, other_zone, translated, translated_files
@@ -83,6 +84,7 @@ class EmbeddedStore(Ledgers):
         self.wait_s = wait_s
         self.engine = _engine(folder / CATALOGUE, wait_s)
         self.positions: PositionStore = EmbeddedPositions(self)
+        self.guards = Guards(self)
         self._checked = False
         if (folder / CATALOGUE).exists():
             try:

@@ -20,6 +20,7 @@ from pyarrow import csv
 from layers import models
 from layers.store import frames, pgcopy, schema, steps
 from layers.store.catalogue import ensure_meta, utc_now
+from layers.store.guards import Guards
 from layers.store.ledgers import Ledgers
 from layers.store.passes import SCHEMA as PASSES
 from layers.store.postgres_positions import PostgresPositions, device_ids_of, device_numbers
@@ -75,6 +76,7 @@ class PostgresStore(Ledgers):
         self.cache: Path | None = _cache(bare, self.schema)
         self.engine = self._make_engine()
         self.positions: PositionStore = PostgresPositions(self)
+        self.guards = Guards(self)
         self._checked = False
         try:
             self._check()

@@ -1,5 +1,6 @@
 """Exports by a process of their own: the same bytes, a clear word when that process dies, and nothing left behind."""
 
+import asyncio
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ from dashboards.auth.principal import Principal, Scope
 from dashboards.desk_manager import Choice
 from dashboards.exports.apart import Apart
 from dashboards.exports.files import run_file
-from dashboards.exports.routes import table_file
+from dashboards.exports.routes import table_file, table_order
 from dashboards.scoped_source import export_city
 from dashboards.settings import DeskSettings
 from gis.errors import ImpossibleError
@@ -32,20 +33,21 @@ def test_the_same_bytes_as_in_this_process_and_a_dead_one_is_told_and_replaced(b
     city = export_city(view)
     apart = Apart(town_store.url)
     try:
-        made = apart.run_file(view, city, DAY, "csv")
+        made = asyncio.run(apart.run_file(view, city, DAY, "csv"))
         assert made == run_file(view.data, city, view.standard, DAY, "csv", "zh")
         assert made[0] == f"xuncha-{DAY}-town-A-csv.zip"
         with pytest.raises(ImpossibleError):
-            apart.run_file(view, city, DAY.replace(year=2030), "csv")
-        choice = Choice.of({"level": "window"})
-        assert table_file(view, DAY, choice, "pdf", apart) == table_file(view, DAY, choice, "pdf")
+            asyncio.run(apart.run_file(view, city, DAY.replace(year=2030), "csv"))
+        order = table_order(view, DAY, Choice.of({"level": "window"}), "pdf")
+        made_apart = asyncio.run(apart.table_file(order.shown, order.choice, order.name, "pdf"))
+        assert made_apart == table_file(view, DAY, order.choice, "pdf")
         (child,) = apart.processes()
         os.kill(child, signal.SIGKILL)
         while alive(child):  # until the pool has noticed
             time.sleep(0.05)
         with pytest.raises(ImpossibleError, match="has died"):
-            apart.run_file(view, city, DAY, "csv")
-        assert apart.run_file(view, city, DAY, "csv") == made
+            asyncio.run(apart.run_file(view, city, DAY, "csv"))
+        assert asyncio.run(apart.run_file(view, city, DAY, "csv")) == made
         (child,) = apart.processes()
     finally:
         apart.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from dashboards.auth.sessions import Sessions
 from dashboards.settings import DeskSettings
 from gis.errors import SettingsError
 from layers.store import open_store
+from layers.store.embedded import EmbeddedStore
 
 HTML = {"accept": "text/html"}
 
@@ -182,19 +185,84 @@ def test_accounts_that_will_not_do(own_store, name, role, scope, password):
         add_user(own_store, name, role, scope, password)
 
 
-def test_a_success_wipes_the_failures_of_its_name_but_time_alone_wipes_those_of_an_address(own_store):
+def test_a_success_wipes_the_tries_of_its_name_but_time_alone_wipes_those_of_an_address(own_store):
     limit = SignInLimit(own_store, tries=2, window_s=60)
-    limit.failed("li", "10.0.0.1")
-    assert limit.wait_s("li", "10.0.0.1") == 0
-    own_store.ledger_append("access_log", {"event": "sign_in", "name": "li"})
-    limit.failed("li", "10.0.0.1")
-    assert limit.wait_s("li", "10.0.0.1") == 0
-    limit.failed("li", "10.0.0.1")
-    assert 58 < limit.wait_s("li", "10.0.0.1") <= 60
-    assert limit.wait_s("wang", "10.0.0.1") == 0
+    assert limit.reserve("li", "10.0.0.1").try_id
+    limit.succeeded("li")
+    assert limit.reserve("li", "10.0.0.1").try_id
+    assert limit.reserve("li", "10.0.0.1").try_id
+    held = limit.reserve("li", "10.0.0.1")
+    assert not held.try_id
+    assert 58 < held.wait_s <= 60
+    assert limit.reserve("wang", "10.0.0.1").try_id
     for k in range(20):
-        limit.failed(f"guess{k}", "10.0.0.2")
-    assert limit.wait_s("wang", "10.0.0.2") > 0
+        assert limit.reserve(f"guess{k}", "10.0.0.2").try_id
+    assert limit.reserve("zhao", "10.0.0.2").wait_s > 0
+    limit.succeeded("guess3")
+    assert limit.reserve("zhao", "10.0.0.2").try_id
+
+
+def test_tries_are_forgotten_when_their_time_is_over(tmp_path):
+    now = [datetime(2026, 3, 18, 8, tzinfo=UTC)]
+    store = EmbeddedStore(tmp_path / "own", timezone="Asia/Shanghai", clock=lambda: now[0])
+    store.prepare()
+    limit = SignInLimit(store, tries=2, window_s=60)
+    for _ in range(2):
+        assert limit.reserve("li", "10.0.0.1").try_id
+        now[0] += timedelta(seconds=20)
+    assert limit.reserve("li", "10.0.0.1").wait_s == 20  # the first of the two is 40 s old
+    now[0] += timedelta(seconds=20)
+    assert limit.reserve("li", "10.0.0.1").try_id
+    store.close()
+
+
+def test_of_many_tries_at_once_no_more_are_checked_than_the_limit_allows(store_url, monkeypatch):
+    store = open_store(store_url)
+    store.prepare()
+    limit = SignInLimit(store, tries=5, window_s=300)
+    with ThreadPoolExecutor(20) as pool:
+        granted = list(pool.map(lambda _: bool(limit.reserve("li", "10.0.0.1").try_id), range(60)))
+    assert sum(granted) == 5
+    store.close()
+
+
+def test_a_burst_of_wrong_passwords_is_refused_before_they_are_checked(built, own_store, monkeypatch):
+    checked = []
+    real = Accounts.check
+    monkeypatch.setattr(
+        Accounts, "check", lambda self, name, password: checked.append(name) or real(self, name, password)
+    )
+    add_user(own_store, "li", "planner", "county", "first password")
+    with serving(create_app(own_store, CITY, DeskSettings(sign_in_tries=3))) as running, ThreadPoolExecutor(12) as pool:
+        codes = list(pool.map(lambda _: sign_in(running.url, "li", password="wrong wrong").last.status_code, range(24)))
+    assert sorted(codes) == [401] * 3 + [429] * 21
+    assert checked == ["li"] * 3
+
+
+def test_whoever_signed_out_has_no_session_anywhere(built, own_store):
+    add_user(own_store, "li", "planner", "county", "first password")
+    with serving(create_app(own_store, CITY)) as one, serving(create_app(own_store, CITY)):
+        client = sign_in(one.url, "li", password="first password")
+        kept = dict(client.cookies)
+        token = kept["_csrf_token"]
+        assert client.get("/planner", headers=HTML).status_code == 200
+        assert client.post("/logout", data={"csrf_token": token}).status_code == 303
+        after = httpx.get(f"{one.url}/planner", headers=HTML, cookies=kept)
+        assert after.status_code == 303
+        assert after.headers["location"].startswith("/login")
+    accounts = Accounts(own_store)
+    session = Sessions("key", hours=1).begin(accounts.check("li", "first password"))[0]
+    elsewhere = Accounts(own_store, remember_s=0)
+    assert not elsewhere.ended(session)
+    accounts.end_session(session)
+    assert accounts.ended(session)
+    assert elsewhere.ended(session)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a" * 65, "a\nb", "", "\u202e"])
+def test_names_that_no_account_has_are_refused_like_all_others(server, name):
+    refused = sign_in(server.url, name, password="wrong wrong")
+    assert refused.last.status_code in {401, 429}  # all of them are tries of the same empty name
 
 
 @pytest.mark.parametrize(
