@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import xuncha_accounts
 import xuncha_data
 import xuncha_desks
 import xuncha_results
@@ -63,8 +64,15 @@ for command in (
     xuncha_desks.replay,
 ):
     app.command()(command)
-user_app.command("add")(xuncha_desks.user_add)
-user_app.command("list")(xuncha_desks.user_list)
+for verb, made in (
+    ("add", xuncha_accounts.user_add),
+    ("password", xuncha_accounts.user_password),
+    ("close", xuncha_accounts.user_close),
+    ("open", xuncha_accounts.user_open),
+    ("list", xuncha_accounts.user_list),
+):
+    user_app.command(verb)(made)
+app.command("access-log")(xuncha_accounts.access_log)
 standard_app.command("list")(xuncha_results.standard_list)
 standard_app.command("show")(xuncha_results.standard_show)
 

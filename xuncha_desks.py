@@ -14,6 +14,8 @@ import typer
 from gis.errors import Fault, SettingsError
 from xuncha_terminal import CityFile, Day, city_of, day_of, language, opened, progress, say
 
+SECRET_LENGTH = 32
+
 
 def follow(
     city_file: CityFile,
@@ -65,11 +67,18 @@ def _follower(city_file: Path, url: str, *, load: bool) -> list[str]:
 
 def serve(
     city_file: CityFile,
+    *,
     host: Annotated[str, typer.Option(help="监听地址 | address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="端口 | port")] = 8050,
     workers: Annotated[int, typer.Option(help="进程数 | processes")] = 1,
     store: Annotated[str | None, typer.Option(help="另用此库（如 replay 的）| another store, such as replay's")] = None,
     https: Annotated[bool, typer.Option(help="前面有 HTTPS，Cookie 标 Secure | behind HTTPS")] = False,
+    trusted_proxies: Annotated[
+        str,
+        typer.Option(
+            envvar="XUNCHA_TRUSTED_PROXIES", help="哪些反向代理的 X-Forwarded-* 可信 | whose X-Forwarded-* is believed"
+        ),
+    ] = "127.0.0.1",
     follow: Annotated[bool, typer.Option("--follow", help="同时持续跟踪当天 | follow the day beside it")] = False,
     load: Annotated[bool, typer.Option("--load", help="跟踪时装入新文件 | with --follow: load new files")] = False,
 ) -> None:
@@ -89,11 +98,11 @@ def serve(
     url = store or city.store_url
     with opened(city, url):
         pass  # prepared, or refused, before anybody is told an address
-    secret = os.environ.get("XUNCHA_SECRET") or secrets.token_urlsafe(32)
-    _free(host, port)
     settings = DeskSettings(
-        secret=secret, secure_cookies=https, oidc=_oidc(), metrics_token=os.environ.get("XUNCHA_METRICS_TOKEN", "")
-    )
+        secret=_secret() or secrets.token_urlsafe(32), secure_cookies=https, oidc=_oidc(),
+        metrics_token=os.environ.get("XUNCHA_METRICS_TOKEN", ""), trusted_proxies=trusted_proxies,
+    )  # fmt: skip
+    _free(host, port)
     say(f"http://{host}:{port}", f"http://{host}:{port}")
     beside = (
         kept_beside(
@@ -107,6 +116,23 @@ def serve(
     )
     with beside:
         run_server(city, url, host, port, workers, settings=settings)
+
+
+def _secret() -> str:
+    """The key of the sessions from the environment, empty where there is none.
+
+    Raises:
+        SettingsError: it is so short that it could be guessed.
+    """
+    secret = os.environ.get("XUNCHA_SECRET", "")
+    if secret and len(secret) < SECRET_LENGTH:
+        zh, en = (
+            f"XUNCHA_SECRET 只有 {len(secret)} 个字符，太短",
+            f"XUNCHA_SECRET has {len(secret)} characters, too few",
+        )
+        how = f"{SECRET_LENGTH}；openssl rand -base64 32"
+        raise SettingsError(Fault("cli.secret", zh, en, f"至少 {how}", f"at least {how.replace('；', '; ')}"))
+    return secret
 
 
 def _free(host: str, port: int) -> None:
@@ -161,49 +187,3 @@ def replay(
          f"see it in another window: {watch}; interrupted, the same command goes on")  # fmt: skip
     with opened(city) as source, progress() as tell:
         replay_day(city, source, day_of(day), speed=speed, into=into, progress=tell)
-
-
-def user_add(
-    city_file: CityFile,
-    name: Annotated[str, typer.Argument(help="账号 | account")],
-    role: Annotated[str, typer.Option(help="planner、command、manager、administrator")],
-    scope: Annotated[str, typer.Option(help="county、town:ID 或 squad:ID")] = "county",
-    password: Annotated[
-        str | None, typer.Option(envvar="XUNCHA_PASSWORD", help="不给则询问 | asked for if not given")
-    ] = None,
-) -> None:
-    """添加或修改账号 | add an account, or change it."""
-    from dashboards.auth.accounts import add_user
-    from dashboards.auth.known_scopes import checked
-    from dashboards.auth.principal import Scope, parse_role
-
-    parse_role(role)
-    with opened(city_of(city_file)) as store:
-        about = checked(store, Scope.parse(scope))  # before anybody types a password
-        secret = (
-            password
-            if password is not None
-            else typer.prompt("密码 | password", hide_input=True, confirmation_prompt=True, err=True)
-        )
-        added = add_user(store, name, role, scope, secret)
-    of = about and (f"（{about}）" if language() == "zh" else f" ({about})")
-    say(f"{added.name}：{added.role}，{added.scope}{of}", f"{added.name}: {added.role}, {added.scope}{of}")
-
-
-def user_list(city_file: CityFile) -> None:
-    """列出账号：账号、角色、范围、状态 | list the accounts: name, role, scope, state."""
-    from dashboards.auth.known_scopes import known_scopes
-
-    with opened(city_of(city_file)) as store:
-        rows = store.ledger("users", limit=100_000)
-        known = {f"{kind}:{key}" for kind in ("town", "squad") for key in known_scopes(store, kind)} | {"county"}
-    if len(rows):
-        for r in rows.drop_duplicates("name").sort_values("name").to_dict("records"):
-            state = [] if r.get("active", True) else [_word("停用", "closed")]
-            state += [] if r["scope"] in known else [_word("数据里没有这个范围", "no such scope in the data")]
-            typer.echo(f"{r['name']}\t{r['role']}\t{r['scope']}\t{_word('；', '; ').join(state)}")
-
-
-def _word(zh: str, en: str) -> str:
-    """A word in the language of the terminal."""
-    return zh if language() == "zh" else en

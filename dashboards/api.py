@@ -129,6 +129,9 @@ class Api:
         name = request.path_params["name"]
         if name not in self.desk.streams:
             return JSONResponse({"error": "not_found"}, status_code=404)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Content-Encoding": "identity"}
+        if request.method == "HEAD":  # a stream has no end to wait for
+            return Response(media_type="text/event-stream", headers=headers)
         events = self.desk.streams.listen(self.desk, self.desk.visit(), name, dict(request.query_params))
 
         async def counted() -> AsyncIterator[str]:
@@ -139,7 +142,6 @@ class Api:
             finally:
                 self.metrics.streams.dec()
 
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Content-Encoding": "identity"}
         return StreamingResponse(counted(), media_type="text/event-stream", headers=headers)
 
     async def alive(self, _request: Request) -> Response:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from dashboards.auth.principal import Principal, Scope, forbidden
 from dashboards.journal import Journal
 from dashboards.scope_live import LiveReading
-from dashboards.scope_rules import ScopeKeys, scope_keys, visible
+from dashboards.scope_rules import ScopeKeys, impersonal, scope_keys, visible
 from dashboards.stored_passes import as_passes
 from gis.model import Mode
 from gis.pace import pace
@@ -149,7 +149,7 @@ class ScopedStore(LiveReading):
         key = ("result", table, run.run_id)
         run_result = partial(self._store.result, run.run_id, table)
         frame = self._filtered(table, day, key, lambda: self._cache.get(key, run_result, frame_bytes))
-        return _where(frame, where)
+        return _where(frame if self.principal.sees_tracks else impersonal(table, frame), where)
 
     def results(self, table: str, days: Sequence[date], *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """The same over several days, with column day."""

@@ -156,6 +156,18 @@ RULES: dict[str, Rule] = {
 }
 
 
+PERSONAL = frozenset({"people", "device_days"})  # what one person or device did in a day
+
+
+def impersonal(table: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A result without its rows of single persons, for roles that see no tracks: neither their days nor their rates."""
+    if table in PERSONAL:
+        return frame.iloc[:0]
+    if table == "rollups" and "level" in frame:
+        return frame[frame["level"] != "person"].reset_index(drop=True)
+    return frame
+
+
 def visible(table: str, frame: pd.DataFrame, keys: ScopeKeys) -> pd.DataFrame:
     """Rows of a table that a scope may see, in their order."""
     rule = RULES.get(table, _nothing)

@@ -15,6 +15,7 @@ import uvicorn
 
 from dashboards.api import BASE_MAP_URL
 from dashboards.app import create_app
+from dashboards.protocol import BoundedProtocol
 from dashboards.settings import BaseMap, DemoAccount, DeskSettings, OidcSettings
 from layers.city import load_city_file
 from layers.store import open_store
@@ -130,6 +131,7 @@ def serve(
     uvicorn.run(
         "dashboards.server:worker_app",
         factory=True,
+        http=BoundedProtocol,
         host=host,
         port=port,
         workers=workers if workers > 1 else None,

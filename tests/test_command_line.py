@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 
 import geopandas as gpd
@@ -15,7 +15,7 @@ from shapely import box
 from typer.testing import CliRunner
 
 import xuncha
-from dashboards.auth.accounts import add_user
+from dashboards.auth.accounts import Accounts, add_user
 from dashboards.auth.known_scopes import checked, known_scopes
 from dashboards.auth.principal import Scope
 from gis.errors import SettingsError
@@ -117,6 +117,48 @@ def test_an_account_of_a_town_that_does_not_exist_is_refused_with_those_that_do(
     monkeypatch.setenv("XUNCHA_LANG", "en")
     assert "known are: squad:U1 一中队" in added(monkeypatch, capsys, city, *asked, "squad:T1")[1]
     assert added(monkeypatch, capsys, city, *asked, "squad:U1") == (0, "li: manager, squad:U1 (一中队)\n")
+
+
+def test_an_account_is_closed_opened_and_given_another_password(monkeypatch, capsys, city, tmp_path):
+    assert added(monkeypatch, capsys, city, "li", "--role", "manager")[0] == 0
+    code, said = failed(monkeypatch, capsys, "user", "close", city, "wang")
+    assert (code, said) == (2, "[auth.unknown] 没有账号“wang” → 已有：li\n")
+    assert failed(monkeypatch, capsys, "user", "close", city, "li") == (0, "li：已停用\n")
+    with closing(open_store(f"embedded:{tmp_path / 'store'}", timezone="Asia/Shanghai")) as store:
+        accounts = Accounts(store, remember_s=0)
+        assert accounts.check("li", "a long password") is None
+        assert failed(monkeypatch, capsys, "user", "open", city, "li")[0] == 0
+        assert accounts.check("li", "a long password").principal.role == "manager"
+        monkeypatch.setenv("XUNCHA_PASSWORD", "another password")
+        assert failed(monkeypatch, capsys, "user", "password", city, "li")[0] == 0
+        assert accounts.check("li", "a long password") is None
+        assert accounts.check("li", "another password") is not None
+
+
+def test_a_password_is_no_option(city):
+    run = CliRunner().invoke(
+        xuncha.app, ["user", "add", city, "li", "--role", "manager", "--password", "a long password"]
+    )
+    assert run.exit_code == 2
+
+
+def test_the_access_log_is_shown_newest_first(city, tmp_path):
+    with closing(open_store(f"embedded:{tmp_path / 'store'}", timezone="Asia/Shanghai")) as store:
+        store.prepare()
+        rows = [{"event": "sign_in", "name": "li", "at": datetime(2026, 3, 18, 0, 30, tzinfo=UTC)},
+                {"event": "tracks", "name": "wu", "persons": ["P1", "P2"], "at": datetime(2026, 3, 18, 1, tzinfo=UTC)}]  # fmt: skip
+        store.ledger_append("access_log", *rows)
+    shown = CliRunner().invoke(xuncha.app, ["access-log", city]).output
+    assert shown == "2026-03-18 09:00:00\twu\ttracks\tpersons=2\n2026-03-18 08:30:00\tli\tsign_in\t\n"
+    only = CliRunner().invoke(xuncha.app, ["access-log", city, "--name", "li"]).output
+    assert only.count("\n") == 1
+
+
+def test_a_secret_that_could_be_guessed_is_refused(monkeypatch, capsys, city):
+    monkeypatch.setenv("XUNCHA_SECRET", "a")
+    code, said = failed(monkeypatch, capsys, "serve", city, "--port", "0")
+    assert code == SettingsError.exit_code
+    assert "[cli.secret]" in said
 
 
 def test_accounts_are_listed_with_a_scope_that_is_gone(monkeypatch, capsys, city, tmp_path):

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -28,6 +28,7 @@ class Account:
     principal: Principal
     password_hash: str
     active: bool
+    subject: str = ""  # of OpenID Connect: issuer and subject that the name was first signed in by
 
     @property
     def version(self) -> str:
@@ -63,6 +64,43 @@ def add_user(store: Store, name: str, role: str, scope: str, password: str, *, a
     }
     store.ledger_append("users", row)
     return principal
+
+
+def set_password(store: Store, name: str, password: str) -> None:
+    """Give an account another password; its sessions end.
+
+    Raises:
+        SettingsError: no such account, or the password will not do.
+    """
+    row = _newest(store, name)
+    add_user(store, name, row["role"], row["scope"], password, active=row["active"])
+
+
+def set_active(store: Store, name: str, *, active: bool) -> None:
+    """Close an account (its sessions end), or open it again.
+
+    Raises:
+        SettingsError: no such account.
+    """
+    store.ledger_append("users", {**_newest(store, name), "active": active})
+
+
+def _newest(store: Store, name: str) -> dict[str, Any]:
+    """The row of an account that counts, without its time.
+
+    Raises:
+        SettingsError: no such account.
+    """
+    rows = store.ledger("users", where={"name": name}, limit=1)
+    if rows.empty:
+        raise SettingsError(Fault("auth.unknown", f"没有账号“{name}”", f"there is no account {name!r}"))
+    row = rows.iloc[0]
+    kept = {k: _text(row.get(k)) for k in ("name", "role", "scope", "password_hash", "subject")}
+    return {**kept, "active": bool(row["active"])}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 class Accounts:
@@ -127,7 +165,19 @@ class Accounts:
         if not bool(row["active"]):
             return None
         principal = Principal(str(row["name"]), parse_role(str(row["role"])), Scope.parse(str(row["scope"])))
-        return Account(principal, str(row["password_hash"]), active=True)
+        return Account(principal, str(row["password_hash"]), active=True, subject=_text(row.get("subject")))
+
+    def of_subject(self, name: str, subject: str) -> Account | None:
+        """The account that a provider's subject signs in to by a name, None where the name is bound to another subject.
+
+        Some providers let people change their names; so the first subject of a name is kept, and `xuncha user add` binds it anew.
+        """
+        account = self._read(name)
+        if account is None or account.subject not in {"", subject}:
+            return None
+        if not account.subject:
+            self._store.ledger_append("users", {**_newest(self._store, name), "subject": subject})
+        return account
 
     def check(self, name: str, password: str) -> Account | None:
         """The account where the password is right; a wrong name takes as long as a wrong password."""

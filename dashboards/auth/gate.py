@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from dashboards.auth.sessions import Session, Sessions
     from dashboards.i18n import Lang
 
-OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz", "/metrics", "/favicon.ico", "/_favicon.ico"})
+OPEN_PATHS = frozenset(
+    {
+        "/login",
+        "/login/oidc",
+        "/login/oidc/callback",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/favicon.ico",
+        "/_favicon.ico",
+    }
+)
 OPEN_FOLDERS = ("/static/", "/_dash-component-suites/", "/lang/")
 READING = frozenset({"GET", "HEAD"})
 POSTS = {"/login": frozenset({*READING, "POST"})}  # of the open paths, the one that takes a form

@@ -78,19 +78,20 @@ class Oidc:
         if kept is None or not secrets.compare_digest(given.get("state", ""), kept["st"]) or "code" not in given:
             return self._failed(request, None)
         try:
-            name = await run_sync(self._name, request, given["code"], kept)
+            name, subject = await run_sync(self._who, request, given["code"], kept)
         except (requests.RequestException, AuthlibBaseError, JoseError, KeyError, ValueError) as error:
             return self._failed(request, error)
-        account = await run_sync(desk.accounts.find, name)
+        account = await run_sync(desk.accounts.of_subject, name, subject)
         if account is None:
+            self._log.warning("oidc", error="no such account, or bound to another subject", name=name)
             t = desk.words.translator(desk.visit().lang)
             return self._sign_in.page(request, error=t("login.oidc_unknown", name=name), status=403)
         response = await self._sign_in.enter(account, "/", how="oidc")
         response.delete_cookie(STATE_COOKIE, path="/")
         return response
 
-    def _name(self, request: Request, code: str, kept: dict[str, Any]) -> str:
-        """The account name in the provider's signed ID token.
+    def _who(self, request: Request, code: str, kept: dict[str, Any]) -> tuple[str, str]:
+        """The account name in the provider's signed ID token, and whom the provider means by it (issuer and subject).
 
         Raises:
             JoseError: the token is not the provider's, not for us, over, or for another sign-in.
@@ -106,10 +107,11 @@ class Oidc:
             iss={"essential": True, "value": provider["issuer"]},
             aud={"essential": True, "value": self._settings.client_id},
             exp={"essential": True},
+            sub={"essential": True},
             nonce={"essential": True, "value": kept["no"]},
         )
         registry.validate(decoded.claims)
-        return str(decoded.claims[self._settings.claim])
+        return str(decoded.claims[self._settings.claim]), f"{provider['issuer']} {decoded.claims['sub']}"
 
     def _failed(self, request: Request, error: Exception | None) -> Response:
         self._log.warning("oidc", error=repr(error))

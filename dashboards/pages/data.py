@@ -8,6 +8,7 @@ from dash import Input, Output, State, dcc, html
 
 from dashboards import desk_data as data
 from dashboards.auth.principal import ForbiddenError
+from dashboards.data_access import access
 from dashboards.data_audits import runs, scenes, standard
 from dashboards.data_loads import LIMIT, editions, loads, quarantine, rejected
 from dashboards.pages import Page
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from dashboards.context import Desk, View
 
-TABS = ("loads", "quarantine", "editions", "scenes", "standard", "runs")
+TABS = ("loads", "quarantine", "editions", "scenes", "standard", "runs", "access")
 MAKERS = {
     "loads": loads,
     "quarantine": quarantine,
@@ -27,6 +28,7 @@ MAKERS = {
     "scenes": scenes,
     "standard": standard,
     "runs": runs,
+    "access": access,
 }
 
 
@@ -35,16 +37,18 @@ def contents(view: View, tab: str) -> list[Component]:
     try:
         return MAKERS[tab if tab in MAKERS else TABS[0]](view)
     except ForbiddenError:
-        return [html.P(view.t("data.county_only"), className="alert warn", role="alert")]
+        why = "data.administrators_only" if tab == "access" else "data.county_only"
+        return [html.P(view.t(why), className="alert warn", role="alert")]
 
 
 def layout(view: View) -> Component:
     """The page."""
     usual = "loads" if view.principal.scope.whole else "standard"
+    shown = [n for n in TABS if n != "access" or view.principal.role == "administrator"]
     tab = view.query.get("tab", usual)
     tab = tab if tab in TABS else usual
     tabs = dcc.RadioItems(
-        id="data-tab", options=[{"value": n, "label": view.t(f"data.tab_{n}")} for n in TABS], value=tab, inline=True
+        id="data-tab", options=[{"value": n, "label": view.t(f"data.tab_{n}")} for n in shown], value=tab, inline=True
     )
     return html.Div(
         [

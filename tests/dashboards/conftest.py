@@ -76,14 +76,20 @@ def town_store(tmp_path_factory):
 class Server:
     """A server in a thread, on a free port of loopback or on a named one."""
 
-    def __init__(self, app, port: int = 0) -> None:
+    def __init__(self, app, port: int = 0, http="auto") -> None:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = port or s.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app, host="127.0.0.1", port=self.port, log_level="warning", timeout_graceful_shutdown=1, ws="none"
+                app,
+                host="127.0.0.1",
+                port=self.port,
+                log_level="warning",
+                timeout_graceful_shutdown=1,
+                ws="none",
+                http=http,
             )
         )
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -103,9 +109,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(app):
+def serving(app, *, http="auto"):
     """A running server over an application."""
-    server = Server(app).start()
+    server = Server(app, http=http).start()
     try:
         yield server
     finally:

@@ -19,6 +19,7 @@ from dashboards.auth.gate import is_open
 from dashboards.backend import is_payload
 from dashboards.bodies import MAX_BODY, MAX_FORM, Bodies, TooLargeError, read_body
 from dashboards.exports.turns import Turns
+from dashboards.protocol import BoundedProtocol
 from dashboards.settings import DeskSettings
 
 JSON = {"content-type": "application/json"}
@@ -66,7 +67,51 @@ def test_only_the_named_paths_are_open():
     assert not any(map(is_open, ("/login/x", "/healthz/x", "/static", "/metrics/x", "/", "/planner", "/logins")))
 
 
+def half_a_request(port, head, *, wait_s):
+    """What the server does with the beginning of a request: how long until it closed the connection, or None."""
+    with socket.create_connection(("127.0.0.1", port), timeout=wait_s) as conn:
+        conn.sendall(head)
+        try:
+            return conn.recv(100)
+        except TimeoutError:
+            return None
+
+
+def test_half_a_request_is_dropped(built, town_store, monkeypatch):
+    monkeypatch.setattr("dashboards.protocol.HEAD_S", 0.3)
+    with serving(create_app(town_store, CITY), http=BoundedProtocol) as running:
+        assert half_a_request(running.port, b"GET / HT", wait_s=20) == b""
+        assert half_a_request(running.port, b"", wait_s=20) == b""
+        kept = httpx.Client(base_url=running.url)
+        assert kept.get("/healthz").status_code == 200
+        assert kept.get("/healthz").status_code == 200
+        kept.close()
+
+
+def endless_head(port):
+    """Send heads until the server has had enough."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as conn:
+        conn.sendall(b"GET / HTTP/1.1\r\n")
+        for k in range(2000):
+            conn.sendall(b"X-%d: " % k + b"x" * 1000 + b"\r\n")
+
+
+def test_a_head_without_end_is_dropped(built, town_store):
+    with serving(create_app(town_store, CITY), http=BoundedProtocol) as running:
+        with pytest.raises((ConnectionError, TimeoutError)):
+            endless_head(running.port)
+        big = httpx.post(f"{running.url}/login", content=b"x" * 9000, headers={"X-Big": "y" * 30_000})
+        assert big.status_code == 403  # long, and whole
+
+
 # --- who has signed in ---
+def test_the_head_of_a_stream_ends(client):
+    c = client("command")
+    answer = c.head("/api/stream/command")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
 def test_a_callback_body_has_a_bound(client):
     c = client("planner")
     guard = {"X-CSRFToken": c.cookies["_csrf_token"]}

@@ -124,6 +124,14 @@ def test_the_sign_in_page_offers_it(flow):
     assert 'href="/login/oidc"' in httpx.get(f"{flow[1]}/login").text
 
 
+def test_whoever_takes_the_name_of_another_at_the_provider_stays_outside(flow):
+    assert go(*flow)[1].status_code == 303
+    client, answer = go(*flow, claims={"sub": "2"})
+    assert answer.status_code == 403
+    assert "xuncha_session" not in client.cookies
+    assert go(*flow)[1].status_code == 303
+
+
 def test_an_unknown_person_stays_outside(flow):
     client, answer = go(*flow, name="stranger")
     assert answer.status_code == 403

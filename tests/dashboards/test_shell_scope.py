@@ -116,6 +116,23 @@ def test_planners_see_no_tracks_and_no_devices_of_passes(reader):
     assert {"device_id", "track_ix"}.isdisjoint(passes.column_names)
 
 
+def test_planners_get_no_rows_of_single_persons_or_devices_on_pages_or_in_files(reader):
+    whole, data = reader("manager", "county"), reader("planner", "county")
+    assert len(whole.result("people", DAY))
+    for table in ("people", "device_days"):
+        assert data.result(table, DAY).empty
+        assert list(data.result(table, DAY).columns) == list(whole.result(table, DAY).columns)
+    assert "person" not in set(data.result("rollups", DAY)["level"])
+    assert len(data.result("rollups", DAY)) == (whole.result("rollups", DAY)["level"] != "person").sum()
+
+
+def test_the_access_log_is_for_administrators_of_the_county(reader):
+    for role, scope in (("manager", "county"), ("administrator", "town:A")):
+        with pytest.raises(ForbiddenError):
+            reader(role, scope).access_log()
+    assert "event" in reader("administrator", "county").access_log()
+
+
 def test_tracks_are_kept_to_duty_time_and_to_the_scope_and_are_logged(reader, town_store):
     before = len(town_store.ledger("access_log", where={"event": "tracks"}))
     tracks = reader("command", "county").tracks(DAY, purpose="looking")
