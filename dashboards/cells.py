@@ -43,7 +43,7 @@ def cell(column: Column, value: Any, worded: Any) -> tuple[str, Look]:
         the text; num (right aligned), id (small), long (may wrap) or text.
     """
     number = column.dtype in {"int", "float", "time"}
-    if worded is None or worded is pd.NaT or (isinstance(worded, float) and pd.isna(worded)):
+    if worded is None or worded is pd.NaT or worded is pd.NA or (isinstance(worded, float) and pd.isna(worded)):
         return NONE, "num" if number else "text"
     if is_share(column):
         return percent(value), "num"

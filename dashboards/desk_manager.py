@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.tally import KINDS, NOWHERE, by_person, tally
-from dashboards.views import View
+from dashboards.views import FROM_GRID, View
 from layers.contracts import TABLES, Column
 from layers.symbology import word
 
@@ -62,6 +62,12 @@ NEXT: dict[Kind, dict[str, str]] = {
     "rounds": {"county": "town", "town": "squad", "squad": "grid"},
     "community": {"county": "town", "town": "community", "community": "window"},
 }  # fmt: skip
+NAMED_FILTERS = {
+    "unnamed": ("from_grid", "nobody"),
+    "roster": ("roster",),
+    "from_grid": ("from_grid",),
+    "nobody": ("nobody",),
+}
 OUTCOME_FILTERS = ("missed", "unknown", "excused", "covered")
 DESCENDING = frozenset(
     ("missed", "unknown", "windows", "km_missed", "km_windows", "subjects", "excused", "covered", "covered_responsible")
@@ -78,6 +84,7 @@ class Choice:
     rule: str = ""
     find: str = ""
     outcome: str = ""
+    named: str = ""  # of `NAMED_FILTERS`: where the responsible persons of the sections come from
     sort: str = ""
     down: bool = False
 
@@ -88,15 +95,15 @@ class Choice:
         levels = LEVELS_OF[kind]
         level = query.get("level", "town")
         path = {k: query[f"in_{k}"] for k in levels if query.get(f"in_{k}")}
-        outcome = query.get("outcome", "")
+        outcome, named = query.get("outcome", ""), query.get("named", "")
         return cls(
             kind=kind, level=level if level in levels else "town", path=path, rule=query.get("rule", ""), find=query.get("find", "").strip(),
-            outcome=outcome if outcome in OUTCOME_FILTERS else "", sort=query.get("sort", ""), down=query.get("down") == "1",
+            outcome=outcome if outcome in OUTCOME_FILTERS else "", named=named if named in NAMED_FILTERS and kind == "roads" else "", sort=query.get("sort", ""), down=query.get("down") == "1",
         )  # fmt: skip
 
     def query(self) -> dict[str, str]:
         """As an address writes it; only what differs from the default."""
-        plain = {"kind": self.kind, "level": self.level, "rule": self.rule, "find": self.find, "outcome": self.outcome,
+        plain = {"kind": self.kind, "level": self.level, "rule": self.rule, "find": self.find, "outcome": self.outcome, "named": self.named,
                  "sort": self.sort, "down": "1" if self.down else ""}  # fmt: skip
         default = {"kind": "roads", "level": "town"}
         words = {k: v for k, v in plain.items() if v and v != default.get(k)}
@@ -174,6 +181,8 @@ def audit_table(
         a view whose frame has key, name and the figures, ranked by the bound that the standard names, sorted as asked (by default worst first).
     """
     rows = chosen(base, choice)
+    if choice.named:
+        rows = rows[rows["named_by"].isin(NAMED_FILTERS[choice.named])]
     if choice.level == "window":
         return _windows(rows, choice, standard)
     level = LEVELS[choice.level]
@@ -188,9 +197,24 @@ def audit_table(
     if choice.level == "section":
         table["persons"] = _first(rows, level.column, "persons", table["key"])
         table["policy_class"] = _first(rows, level.column, "policy_class", table["key"])
+        table["named_by"] = _first(rows, level.column, "named_by", table["key"])
+        table["unit_name"] = _first(rows, level.column, "unit_name", table["key"])
+        lengths = rows.drop_duplicates(level.column).set_index(level.column)["length_mm"]
+        table["length_mm"] = lengths.reindex(table["key"]).to_numpy()
+    if choice.level == "person":
+        filled = rows[rows["named_by"] == "from_grid"].groupby(level.column).size()
+        table["from_grid"] = filled.reindex(table["key"], fill_value=0).to_numpy(dtype="int64")
     rank_by = standard.measure.rank_by.value
-    ranks = table[rank_by].rank(method="min", ascending=False, na_option="bottom")
-    table["rank"] = ranks.astype("int64")
+    ranked = (table["key"] != NOWHERE) & (
+        not choice.named
+    )  # what belongs to nobody competes with nobody, nor does a part with the whole
+    table["rank"] = (
+        table[rank_by]
+        .where(ranked)
+        .rank(method="min", ascending=False, na_option="bottom")
+        .where(ranked)
+        .astype("Int64")
+    )
     table = _found(table, choice.find, ("name", "key", "persons", "place"))
     if choice.outcome:
         table = table[table[choice.outcome] > 0]
@@ -211,9 +235,14 @@ def _columns(choice: Choice, level: Level) -> tuple[Column, ...]:
         head.append(Column("place", "str", "镇街名称", "Town name"))
     if choice.level == "section":
         head += [
+            Column("unit_name", "str", "中队", "Squad"),
             TABLES["sections"].column("policy_class"),
+            TABLES["sections"].column("length_mm"),
             Column("persons", "str", "责任人姓名", "Responsible persons' name"),
+            TABLES["section_windows"].column("named_by"),
         ]
+    if choice.level == "person":
+        head.append(FROM_GRID)
     figures = [COUNTED[f] for f in FIGURES]
     responsible = list(RESPONSIBLE) if choice.kind == "roads" else []
     lengths = [COUNTED[f] for f in KILOMETRES] if choice.kind == "roads" else []
@@ -263,7 +292,7 @@ def _sorted(table: pd.DataFrame, choice: Choice, standard: Standard) -> pd.DataF
 
 WINDOW_COLUMNS = {
     "roads": ("section_name", "starts", "ends", "outcome", "outcome_responsible", "covered_share", "required_share", "covered_mm", "length_mm",
-              "silent_s", "needed_s", "probability", "cause", "missing", "persons", "passes", "town_name", "rule_id", "section_id",
+              "silent_s", "needed_s", "probability", "cause", "missing", "persons", "named_by", "passes", "town_name", "rule_id", "section_id",
               "window_ix"),
     "community": ("grid_name", "community", "starts", "ends", "outcome", "due", "done", "missing", "evidence", "rule_id", "town_name", "grid_id"),
 }  # fmt: skip

@@ -72,6 +72,21 @@ def _people(view: View, day: date, ids: Any) -> str:
     return "、".join(people) or view.t("explain.nobody")
 
 
+def _filled(view: View, named_by: Any) -> str:
+    """The mark of persons whom the roster does not name for the section."""
+    return view.t("explain.from_grid") if named_by == "from_grid" else ""
+
+
+def _squad(view: View, day: date, section: pd.Series) -> str:
+    """Whose the section is, and by what."""
+    unit = _text(section["unit_id"])
+    if not unit:
+        return view.t("explain.no_squad")
+    name = run_data(view, day).names("units", "unit_id").get(unit, unit)
+    source = _text(section["unit_source"])
+    return view.t("explain.squad_by", name=name, source=word(source, view.lang)) if source else name
+
+
 def person_names(view: View, day: date) -> dict[str, str]:
     """Person id to name."""
     persons = view.data.read("persons", day)
@@ -87,12 +102,14 @@ def facts(view: View, day: date, section: pd.Series, windows: pd.DataFrame) -> C
     t = view.t
     town = _town(view, day, _text(section["town_id"]))
     ids = sorted({p for v in windows["person_ids"] for p in _text(v).split(";") if p}) if len(windows) else []
+    filled = windows["named_by"].iloc[0] if len(windows) else None
     return definition(
         [
             (t("explain.class"), word(section["policy_class"], view.lang)),
             (t("explain.town"), town),
             (t("explain.length"), t("explain.metres", n=f"{section['length_mm'] / 1000:,.0f}")),
-            (t("explain.responsible"), _people(view, day, ";".join(ids))),
+            (t("explain.responsible"), _people(view, day, ";".join(ids)) + _filled(view, filled)),
+            (t("explain.squad"), _squad(view, day, section)),
         ]
     )
 
@@ -146,7 +163,7 @@ def window_facts(view: View, day: date, window: pd.Series) -> Component:
             (t("explain.cause"), cause),
             (t("explain.missing"), missing_words(window["missing"], view.lang) or t("explain.none")),
             (t("explain.exception"), _exception(view, day, window)),
-            (t("explain.responsible"), _people(view, day, window["person_ids"])),
+            (t("explain.responsible"), _people(view, day, window["person_ids"]) + _filled(view, window["named_by"])),
             *([(t("explain.provisional"), t("explain.provisional_text"))] if _flag(window.get("provisional")) else []),
         ]
     )

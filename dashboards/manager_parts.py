@@ -13,7 +13,7 @@ from dashboards.cells import NONE, bounds, cell, percent
 from dashboards.exports.shown import FORMATS as TABLE_FORMATS
 from dashboards.marks import explain_address
 from dashboards.row_table import Cell, Head, RowTable
-from dashboards.shell import kpi
+from dashboards.shell import kpi, nothing_owned
 from dashboards.tally import NOWHERE
 from dashboards.views import in_words
 from layers.symbology import outcome_color, word
@@ -127,7 +127,8 @@ def table_part(
     """The rows of a page of the table, with headings that sort, names that lead down and links to the evidence."""
     t, count = view.t, len(table.frame)
     if not count:
-        return html.Div(t("manager.empty"), className="empty")
+        nothing = nothing_owned(view, day) if choice.kind == "roads" else ""
+        return html.Div(nothing or t("manager.empty"), className="empty")
     part = table.frame.iloc[start : start + PAGE_ROWS]
     words = in_words(replace(table, frame=part), lang=view.lang, time_zone=view.settings.time_zone)
     columns = [c for c in table.columns if c.name in part]

@@ -12,6 +12,7 @@ from dashboards.exports.shown import Shown, with_places
 from dashboards.i18n import place_name
 from dashboards.scoped_source import windows_of
 from dashboards.shell import scope_name
+from layers.symbology import word
 
 if TYPE_CHECKING:
     from datetime import date
@@ -92,11 +93,16 @@ def choice_words(view: View, day: date, choice: Choice, base: pd.DataFrame, coun
         (t("manager.crumbs"), " › ".join(path)),
         (t("manager.rule"), t.pick(rule.zh, rule.en) if rule else choice.rule),
         (t("manager.outcome"), t(f"manager.{choice.outcome}") if choice.outcome else ""),
+        (t("manager.named"), _named_words(view, choice.named)),
         (t("manager.find"), choice.find),
         (t("manager.sorted"), _sorting(view, day, choice)),
         (t("manager.row_count"), f"{count:,}"),
     )
     return [*words, *((k, v) for k, v in asked if v)]
+
+
+def _named_words(view: View, named: str) -> str:
+    return view.t("manager.unnamed") if named == "unnamed" else word(named, view.lang)
 
 
 def _sorting(view: View, day: date, choice: Choice) -> str:

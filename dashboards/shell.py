@@ -16,6 +16,7 @@ from gis.errors import XunchaError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     import dash
     from dash.development.base_component import Component
@@ -41,6 +42,13 @@ def scope_name(view: View) -> str:
         if len(units):
             return str(units["name"].iloc[0])
     return view.t(f"shell.scope_{scope.kind}", name=scope.key)
+
+
+def nothing_owned(view: View, day: date) -> str:
+    """That the visitor's squad or town owns no section under a rule, in words; empty where it owns any, and for the county."""
+    if view.principal.scope.whole or view.data.read("sections", day)["rule_id"].notna().any():
+        return ""
+    return view.t("shell.owns_nothing", name=scope_name(view))
 
 
 def top_bar(view: View, visit: Visit, pages: Sequence[Page], url: str, csrf: str) -> str:

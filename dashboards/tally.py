@@ -21,7 +21,7 @@ ONE_KM = 1_000_000  # a subject without length weighs one kilometre, as in the s
 NOWHERE = "-"
 TEXTS = (
     "rule_id", "town_id", "town_name", "unit_id", "unit_name", "work_grid_id", "road_id", "road_name", "section_name", "policy_class",
-    "person_ids", "persons", "grid_name", "community",
+    "person_ids", "persons", "named_by", "grid_name", "community",
 )  # fmt: skip
 
 

@@ -72,9 +72,10 @@ class _Spec:
     where: tuple[tuple[str, Any], ...] = ()
     drop: tuple[str, ...] = ()
     geometry: bool = False
+    only: tuple[str, ...] = ()  # the columns shown, in their order; empty: all
 
 
-_PLACE = (("name", "section_name"), ("road_name", "road_name"), ("policy_class", "policy_class"), ("unit_id", "unit_id"),
+_PLACE = (("name", "section_name"), ("road_name", "road_name"), ("policy_class", "policy_class"), ("unit_id", "unit_id"), ("unit_source", "unit_source"),
           ("town_id", "town_id"), ("work_grid_id", "work_grid_id"))  # fmt: skip
 _SECTION = ("section_id", "sections", "section_id", _PLACE)
 _SECTION_LONG = (
@@ -90,6 +91,12 @@ _GRID = (
     (("name", "grid_name"), ("town_id", "town_id"), ("unit_id", "unit_id"), ("geometry", "geometry")),
 )
 
+# What somebody needs who fills the gaps of the roster: which road, from where to where, of what class, whose, how long.
+UNNAMED = (
+    "unit_name", "unit_source", "town_name", "road_name", "from_name", "to_name", "policy_class", "length_mm", "named_by", "section_id", "unit_id",
+    "town_id", "work_grid_id",
+)  # fmt: skip
+
 SPECS: dict[str, _Spec] = {
     s.name: s
     for s in (
@@ -102,6 +109,10 @@ SPECS: dict[str, _Spec] = {
         _Spec("grid_roads", "网格内道路汇总", "Roads by work grid", "rollups", where=(("level", "work_grid"),)),
         _Spec("persons", "责任人汇总", "By responsible person", "rollups", where=(("level", "person"),)),
         _Spec("sections", "责任路段", "Responsible sections", "section_days", (_SECTION_LONG,), geometry=True),
+        _Spec("unnamed", "名册未写责任人的路段", "Sections for which the roster names nobody", "section_days", (("section_id", "sections", "section_id", (
+            ("road_name", "road_name"), ("from_name", "from_name"), ("to_name", "to_name"), ("policy_class", "policy_class"), ("length_mm", "length_mm"),
+            ("unit_id", "unit_id"), ("unit_source", "unit_source"), ("town_id", "town_id"), ("work_grid_id", "work_grid_id"))),),
+            where=(("named_by", ("from_grid", "nobody")),), only=UNNAMED),
         _Spec("windows", "应巡时段", "Windows", "section_windows", (_SECTION,)),
         _Spec("missed", "漏巡与未知时段", "Windows missed or unknown", "section_windows", (_SECTION,), where=(("outcome", ("missed", "unknown")),)),
         _Spec("segments", "路段边", "Segments", "segment_days", (("segment_id", "segments", "segment_id", (
@@ -127,6 +138,7 @@ SPECS: dict[str, _Spec] = {
     )
 }  # fmt: skip
 
+FROM_GRID = Column("from_grid", "int", "其中由网格代填（次）", "Windows filled in from the work grid")
 _RENAMED = {
     "section_name": Column("section_name", "str", "责任路段名称", "Section"),
     "grid_name": Column("grid_name", "str", "网格名称", "Grid"),
@@ -210,7 +222,23 @@ def make_view(data: RunData, name: str) -> View:
     columns.extend(named)
     if "day" not in frame:
         frame.insert(0, "day", data.run.day)
-    return View(name, spec.zh, spec.en, _ordered(columns), _placed(frame, geometry=spec.geometry))
+    if name == "persons":
+        frame = frame.assign(from_grid=_filled_in(data.table("section_windows"), frame))
+        columns.append(FROM_GRID)
+    shown = _ordered(columns)
+    if spec.only:
+        shown = tuple(next(c for c in shown if c.name == n) for n in ("day", *spec.only))
+        frame = frame.sort_values(list(spec.only[:6]), kind="stable", na_position="last", ignore_index=True)
+    return View(name, spec.zh, spec.en, shown, _placed(frame, geometry=spec.geometry))
+
+
+def _filled_in(windows: pd.DataFrame, persons: pd.DataFrame) -> Any:
+    """Of each row of the roll-ups by person: how many of its windows they answer for only because the roster names nobody."""
+    rows = windows[(windows["named_by"] == "from_grid") & windows["person_ids"].notna()]
+    rows = rows.assign(key=rows["person_ids"].str.split(";"))[["key", "rule_id"]].explode("key")
+    counts = pd.concat([rows, rows.assign(rule_id="all")]).groupby(["key", "rule_id"]).size()
+    asked = pd.MultiIndex.from_frame(persons[["key", "rule_id"]].astype(str))
+    return counts.reindex(asked, fill_value=0).to_numpy(dtype="int64") if len(counts) else 0
 
 
 def _join(

@@ -13,8 +13,10 @@ import pandas as pd
 from etl.code_version import code_sha256
 from etl.inputs import match_settings, metric_crs, network_settings
 from etl.network_cache import keep, kept
+from gis.calendar import day_bounds
 from gis.matching import Matcher
 from gis.network import Network, build_network, network_from_tables, network_to_tables
+from gis.network.squads import owners_of_day, with_owners
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import pyproj
 
     from etl.inputs import DayTables
+    from gis.network.squads import Owners
     from gis.standard import Standard
     from layers.city import City
     from layers.store.base import Store
@@ -82,6 +85,7 @@ def network_for(city: City, store: Store, tables: DayTables, standard: Standard)
         responsibilities=tables["responsibilities"],
         settings=network_settings(city),
     )
+    network = with_owners(network, _owners(city, tables), tables["responsibilities"], settings=network_settings(city))
     segments, sections = network_to_tables(network)
     told = pd.DataFrame(network.notes, columns=["code", "count", "zh", "en"])
     for table, frame in zip(DERIVED, (told, sections, segments), strict=True):
@@ -112,6 +116,14 @@ def _with_notes(network: Network, notes: tuple[dict[str, object], ...]) -> Netwo
     )
 
 
+def _owners(city: City, tables: DayTables) -> Owners:
+    """What decides which squad owns a section on the day."""
+    start_ms, end_ms = day_bounds(tables.day, city.zone)
+    return owners_of_day(
+        tables["responsibilities"], tables["persons"], tables["units"], start_ms=start_ms, end_ms=end_ms
+    )
+
+
 def _edition_id(city: City, tables: DayTables, rules: Mapping[str, str]) -> str:
     """Hash of all that the network follows from."""
     what = {
@@ -119,6 +131,7 @@ def _edition_id(city: City, tables: DayTables, rules: Mapping[str, str]) -> str:
         "settings": asdict(network_settings(city)),
         "crs": metric_crs(city, tables).to_wkt(),
         "rules": dict(rules),
+        "owners": _owners(city, tables).facts(),
         "code": code_sha256("gis.network"),
     }
     return hashlib.sha256(json.dumps(what, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

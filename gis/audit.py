@@ -215,9 +215,8 @@ def _rollups(
             )
         ),
     }
-    squads = dict(
-        zip(column_text(inputs.work_grids, "grid_id"), column_text(inputs.work_grids, "unit_id"), strict=True)
-    )
+    grid_units = zip(column_text(inputs.work_grids, "grid_id"), column_text(inputs.work_grids, "unit_id"), strict=True)
+    squads = {g: u for g, u in grid_units if not names["squad"] or u in names["squad"]}  # as sections are owned
     ids, members = column_text(grid_days, "grid_id"), column_text(community, "grid_id")
     levels = {
         COUNTY: [COUNTY] * len(ids), "zone": column_text(grid_days, "level"), "town": [towns["grid"].get(g, "") for g in ids],
@@ -288,6 +287,15 @@ def _roster_notes(inputs: DayInputs, network: Network, crew: Crew, passes: Passe
     incomplete = int((~complete_exceptions(inputs.exceptions)).sum())
     yield ("exception.incomplete", "exceptions", incomplete, "条例外缺原因、批准人或登记时间，不予免巡",
            "exceptions lack reason, approver or entry time and excuse nothing")  # fmt: skip
+    known = set(column_text(inputs.units, "unit_id"))
+    strange = sum(1 for u in column_text(inputs.work_grids, "unit_id") if u and known and u not in known)
+    yield (
+        "work_grid.unit_unknown",
+        "work_grids",
+        strange,
+        "个工作网格的中队不在单位表中：其路段按责任人或镇街归属",
+        "work grids name a squad that is not among the units: their sections go by responsible person or town",
+    )
     resolved = inputs.responsibilities.get("resolved")
     unresolved = int((~resolved.astype(bool)).sum()) if resolved is not None and len(resolved) else 0
     yield (

@@ -24,7 +24,7 @@ from gis.parallel_streets import parallel_shares
 from gis.rates import COVERED, EXCUSED, MISSED, OUTCOMES, UNKNOWN
 from gis.reach import confined_reach
 from gis.road_days import gap_view, section_days, segment_days
-from gis.road_plan import entries_of_sections, plan_roads, required_mm
+from gis.road_plan import answered_by, entries_of_sections, plan_roads, required_mm
 from gis.sentences import missing_sentences
 
 if TYPE_CHECKING:
@@ -100,10 +100,11 @@ def road_frequency(
             windows, beside[plan.section_of_row], quality or quality_of(passes, crew), crew,
             table_named(standard.calibration.calls),
         )  # fmt: skip
+    windows["named_by"] = (named_by := answered_by(network, crew, entries))[plan.section_of_row]
     gap = gap_view(network, standard, plan, evidence, len(passes.devices))
     return RoadFrequency(
         section_windows=windows,
-        section_days=section_days(network, standard, plan, windows, gap),
+        section_days=section_days(network, standard, plan, windows, gap, named_by),
         segment_days=segment_days(network, plan, strokes, pieces, windows, gap, passes),
     )
 

@@ -84,9 +84,14 @@ def gap_view(network: Network, standard: Standard, plan: RoadPlan, evidence: Evi
 
 
 def section_days(
-    network: Network, standard: Standard, plan: RoadPlan, windows: pd.DataFrame, gap: Gaps
+    network: Network,
+    standard: Standard,
+    plan: RoadPlan,
+    windows: pd.DataFrame,
+    gap: Gaps,
+    named_by: npt.NDArray[np.object_],
 ) -> pd.DataFrame:
-    """See the contract; a row per section that a rule binds."""
+    """See the contract; a row per section that a rule binds. `named_by` is `gis.road_plan.answered_by` of all sections."""
     asked = np.flatnonzero(np.array(plan.set_of, dtype=np.int64) >= 0)
     back = np.full(len(plan.set_of), -1, dtype=np.int64)
     back[asked] = np.arange(len(asked))
@@ -117,6 +122,7 @@ def section_days(
             "within_share": inside[asked] / np.maximum(total[asked] * duty, 1e-9),
             "last_completed": stamp(gap.last_ms[asked], -1),
             "duty_s": duty,
+            "named_by": named_by[asked],
         }
     )
     return pd.concat([head, counts, tail], axis=1)

@@ -150,6 +150,16 @@ def entries_of_sections(network: Network, crew: Crew, standard: Standard, plan: 
     return out
 
 
+def answered_by(network: Network, crew: Crew, entries: Sequence[tuple[Entry, ...]]) -> npt.NDArray[np.object_]:
+    """Where those who answer for each section come from, object (K,): `roster`, `from_grid` (filled in from the work grid) or `nobody`."""
+    named = entries_by_target(crew, "section")
+    ids = column_text(network.sections, "section_id")
+    return np.array(
+        ["roster" if s in named else "from_grid" if who else "nobody" for s, who in zip(ids, entries, strict=True)],
+        dtype=object,
+    )
+
+
 def responsible_windows(network: Network, crew: Crew, standard: Standard, plan: RoadPlan) -> pd.DataFrame:
     """Who answers for each section in each of its windows, whatever was patrolled.
 

@@ -289,6 +289,7 @@ _DERIVED = (
         length_mm int! 长度 | Length (measure) | mm
         declared bool! 名册所列 | Named by the roster
         unit_id str 中队 | Squad
+        unit_source str 中队依据 | Squad by (work_grid, responsible, town)
         work_grid_id str 工作网格 | Work grid
         town_id str 镇街 | Town
         zone str 区位 | Zone (central, fringe)
@@ -344,6 +345,7 @@ _RESULT = (
         missing str 缺什么 | What was missing
         exception_id str 例外 | Exception
         person_ids str 责任人 | Responsible persons (;)
+        named_by str 责任人来源 | Responsible by (roster, from_grid, nobody)
         passes int! 巡查记录 | Passes
         provisional bool 暂定 | Provisional (holidays of the day not published yet)
         """,
@@ -358,6 +360,7 @@ _RESULT = (
         within_share float! 间隔达标占比 | Share of duty time inside the interval
         last_completed time 最近完成 | Last completed
         duty_s float! 应巡时长 | Duty time | s
+        named_by str 责任人来源 | Responsible by (roster, from_grid, nobody)
         """,
     ),
     _table(

@@ -42,6 +42,8 @@ def known_scopes(store: Store, kind: ScopeKind) -> dict[str, str]:
     placed = {
         str(key) for table in PLACED[kind] if (frame := _newest(store, table)) is not None for key in frame[column].dropna()
     }  # fmt: skip
+    if kind == "squad" and units is not None and len(units):
+        placed &= set(units["unit_id"].astype(str))  # a grid may name a unit that there is not: it owns nothing
     return {key: named.get(key, "") for key in sorted(placed | set(named)) if key}
 
 

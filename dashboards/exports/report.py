@@ -444,8 +444,13 @@ def _worst(report: Report) -> list[Any]:
     rows = []
     for i, row in enumerate(table.to_dict("records"), start=1):
         place = about.loc[row["key"]]
+        filled = (
+            t("（由网格代填）", " (from the work grid)")
+            if place["named_by"] == "from_grid" and row["key"] in who.index
+            else ""
+        )
         rows.append([str(i), place["section_name"] or row["key"], word(place["policy_class"], report.lang), place["town_name"],
-                     who.get(row["key"], "—"), f"{row['windows']}", f"{row['missed']}", f"{row['unknown']}", bounds(row)])  # fmt: skip
+                     who.get(row["key"], "—") + filled, f"{row['windows']}", f"{row['missed']}", f"{row['unknown']}", bounds(row)])  # fmt: skip
     heads = ["#", t("责任路段", "Section"), t("等级", "Class"), t("镇街", "Town"), t("责任人", "Responsible"), t("应巡", "Windows"),
              word("missed", report.lang), word("unknown", report.lang), t("达标率", "Rate")]  # fmt: skip
     note = t(

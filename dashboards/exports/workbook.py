@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 # Sheets in the order of drilling down; the long tables of segments stay in the CSV and the GeoPackage.
 SHEETS = (
-    "summary", "classes", "zones", "towns", "squads", "roads", "sections", "persons", "missed", "grids", "rounds", "community", "density",
+    "summary", "classes", "zones", "towns", "squads", "roads", "sections", "persons", "unnamed", "missed", "grids",
+    "rounds", "community", "density",
     "people", "devices", "hotspots", "case_areas", "zonal", "zonal_change", "clocks", "findings",
 )  # fmt: skip
 MOST_ROWS = 100_000  # a sheet beyond this is cut, and says so

@@ -8,7 +8,17 @@ import dash
 from dash import ALL, Input, Output, State, ctx, dcc, html
 
 from dashboards.auth.principal import ForbiddenError
-from dashboards.desk_manager import DESCENDING, LEVELS, LEVELS_OF, NEXT, OUTCOME_FILTERS, Choice, path_names, trend
+from dashboards.desk_manager import (
+    DESCENDING,
+    LEVELS,
+    LEVELS_OF,
+    NAMED_FILTERS,
+    NEXT,
+    OUTCOME_FILTERS,
+    Choice,
+    path_names,
+    trend,
+)
 from dashboards.manager_parts import (
     PAGE_ROWS,
     confirmation_of,
@@ -23,6 +33,7 @@ from dashboards.pages import Page
 from dashboards.scoped_source import windows_of
 from dashboards.shell import card, notice, page_head
 from dashboards.tally import KINDS
+from layers.symbology import word
 
 if TYPE_CHECKING:
     from datetime import date
@@ -95,12 +106,19 @@ def _filters(view: View, choice: Choice) -> Component:
     rules = [{"label": t.pick(r.zh, r.en), "value": k} for k, r in view.standard.rules.items()
              if r.kind in {"road", "rounds", "community"}]  # fmt: skip
     outcomes = [{"label": t(f"manager.{o}"), "value": o} for o in OUTCOME_FILTERS]
+    named = [
+        {"label": t("manager.unnamed") if n == "unnamed" else word(n, view.lang), "value": n} for n in NAMED_FILTERS
+    ]
     return html.Div(
         [
             html.Div([html.Label(t("manager.rule"), htmlFor="manager-rule"), dcc.Dropdown(
                 id="manager-rule", options=rules, value=choice.rule or None, placeholder=t("manager.rule_all"))], className="field wide"),
             html.Div([html.Label(t("manager.outcome"), htmlFor="manager-outcome"), dcc.Dropdown(
                 id="manager-outcome", options=outcomes, value=choice.outcome or None, placeholder=t("manager.outcome_all"))],
+                className="field"),
+            html.Div([html.Label(t("manager.named"), htmlFor="manager-named"), dcc.Dropdown(
+                id="manager-named", options=named, value=choice.named or None, placeholder=t("manager.named_all"),
+                disabled=choice.kind != "roads")],
                 className="field"),
             html.Div([html.Label(t("manager.find"), htmlFor="manager-find"), dcc.Input(
                 id="manager-find", type="search", value=choice.find, debounce=0.4, placeholder=t("manager.find_hint"))],
@@ -176,10 +194,12 @@ def next_state(state: dict[str, Any], trigger: Any, values: dict[str, str]) -> d
         if trigger["do"] == "page":
             return {**state, "start": max(0, int(trigger["key"]))}
         if trigger["do"] in {"kind", "into"}:
-            values = {**values, "find": ""} | ({"rule": "", "outcome": ""} if trigger["do"] == "kind" else {})
+            values = {**values, "find": ""} | (
+                {"rule": "", "outcome": "", "named": ""} if trigger["do"] == "kind" else {}
+            )
         choice = changed(choice, trigger["do"], trigger["key"])
-    query = {k: v for k, v in choice.query().items() if k not in {"rule", "outcome", "find"}}
-    query |= {k: values[k] for k in ("rule", "outcome", "find") if values.get(k)}
+    query = {k: v for k, v in choice.query().items() if k not in {"rule", "outcome", "named", "find"}}
+    query |= {k: values[k] for k in ("rule", "outcome", "named", "find") if values.get(k)}
     new = {"query": Choice.of(query).query(), "day": values["day"], "start": 0}
     return None if new == state else new
 
@@ -192,7 +212,7 @@ def _day(view: View, text: str) -> date | None:
 ADDRESS = """function(state, before) {
   if (!state) { return window.dash_clientside.no_update; }
   const query = new URLSearchParams(Object.assign({day: state.day}, state.query));
-  const place = [...query].filter(([k]) => !["sort", "down", "find", "outcome"].includes(k)).sort().join("&");
+  const place = [...query].filter(([k]) => !["sort", "down", "find", "outcome", "named"].includes(k)).sort().join("&");
   const step = before && before !== place ? "pushState" : "replaceState";
   window.history[step](window.history.state, "", "/manager?" + query);
   return place;
@@ -207,26 +227,31 @@ def register(app: dash.Dash, desk: Desk) -> None:
         Output("manager-find", "value"),
         Output("manager-rule", "value"),
         Output("manager-outcome", "value"),
+        Output("manager-named", "value"),
+        Output("manager-named", "disabled"),
         Input({"type": "manager-do", "do": ALL, "key": ALL}, "n_clicks"),
         Input({"type": "manager-table", "part": ALL}, "clicked"),
         Input("manager-rule", "value"),
         Input("manager-outcome", "value"),
+        Input("manager-named", "value"),
         Input("manager-find", "value"),
         Input("manager-day", "value"),
         State("manager-choice", "data"),
         prevent_initial_call=True,
     )
     def choose(_clicks: list[int], _rows: list[Any], *args: Any) -> Any:
-        rule, outcome, find, day, state = args
+        rule, outcome, named, find, day, state = args
         trigger, value = ctx.triggered_id, ctx.triggered[0]["value"]
         if isinstance(trigger, dict) and not value:  # new buttons, not a click
-            return (dash.no_update,) * 4
+            return (dash.no_update,) * 6
         trigger = value if isinstance(value, dict) else trigger
-        new = next_state(state, trigger, {"rule": rule or "", "outcome": outcome or "", "find": find or "", "day": day})
+        given = {"rule": rule or "", "outcome": outcome or "", "named": named or "", "find": find or "", "day": day}
+        new = next_state(state, trigger, given)
         if new is None:
-            return (dash.no_update,) * 4
+            return (dash.no_update,) * 6
         asked = new["query"]
-        return new, asked.get("find", ""), asked.get("rule"), asked.get("outcome")
+        others = asked.get("kind", "roads") != "roads"
+        return new, asked.get("find", ""), asked.get("rule"), asked.get("outcome"), asked.get("named"), others
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("manager-controls", "children"),

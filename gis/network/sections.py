@@ -100,6 +100,7 @@ def section_frame(
         geometry=_lines(vertices, given, order),
         crs="EPSG:4326",
     )
+    frame["unit_source"] = np.where(frame["unit_id"] == "", "", "work_grid")
     by_id = np.argsort(ids.astype(str), kind="stable")
     row = np.empty(n, np.int64)
     row[by_id] = np.arange(n)

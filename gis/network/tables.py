@@ -68,6 +68,7 @@ SECTION_TEXT = (
     "rule_id",
     "no_rule_reason",
     "unit_id",
+    "unit_source",
     "work_grid_id",
     "town_id",
     "zone",

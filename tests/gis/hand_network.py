@@ -113,6 +113,7 @@ def make_network(sections: Sequence[Sec], segments: Sequence[Seg]) -> Network:
             "length_mm": [int(measure[mine[s.id]].max()) for s in sections],
             "declared": True,
             "unit_id": [s.unit for s in sections],
+            "unit_source": ["work_grid" if s.unit else "" for s in sections],
             "work_grid_id": [s.grid for s in sections],
             "town_id": "T1",
             "zone": [s.zone for s in sections],
