@@ -7,12 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gis.errors import Fault, SettingsError
-from xuncha_terminal import CityFile, Day, LastDay, Out, city_of, day_of, days_of, opened, print_run, progress, say
+from gis.errors import Fault, ImpossibleError, SettingsError
+from xuncha_terminal import (
+    CityFile,
+    Day,
+    LastDay,
+    Out,
+    city_of,
+    day_of,
+    days_of,
+    language,
+    opened,
+    print_run,
+    progress,
+    say,
+)
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from gis.standard import Standard
     from layers.city import City
     from layers.store.base import Store
 
@@ -125,14 +139,28 @@ def evaluate(
 
 
 def runs(city_file: CityFile, day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD")] = None) -> None:
-    """列出核查记录 | the audits kept."""
-    with opened(city_of(city_file)) as store:
+    """列出核查记录及其标准 | the audits kept, and the standard of each."""
+    from layers.standard_editions import edition_id_of, standard_of
+
+    city = city_of(city_file)
+    present = edition_id_of(standard_of(city))
+    with opened(city) as store:
         for r in store.runs(day_of(day) if day else None):
             current = store.current_run(r.day)
             mark = "*" if current is not None and current.run_id == r.run_id else " "
             typer.echo(
-                f"{mark} {r.day} {r.run_id[:16]} {r.standard_id} {r.standard_version} {r.code_version} {r.created_at:%Y-%m-%d %H:%M}Z"
+                f"{mark} {r.day} {r.run_id[:16]} {r.standard_id} {r.standard_version} {_edition_words(r.standard_edition, present)} "
+                f"{r.code_version} {r.created_at:%Y-%m-%d %H:%M}Z"
             )
+
+
+def _edition_words(edition: str | None, present: str) -> str:
+    """A run's stored standard, and whether the file has changed since."""
+    zh = language() == "zh"
+    if edition is None:
+        return "[未存档]" if zh else "[not stored]"
+    changed = "（标准文件此后已改）" if zh else " (the file has changed since)"
+    return f"[{edition[:12]}{'' if edition == present else changed}]"
 
 
 def diff(city_file: CityFile, day: Day) -> None:
@@ -152,15 +180,68 @@ def standard_list() -> None:
         typer.echo(name)
 
 
-def standard_show(name: Annotated[str, typer.Argument(help="名称或文件 | name or file")] = "xuncha") -> None:
-    """列出条款、原文与数字 | the clauses, their sentences and figures."""
+def standard_show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="名称或标准文件；与 --day、--run 同用时为城市文件 | name or file; with --day or --run the city file"
+        ),
+    ] = "xuncha",
+    day: Annotated[
+        str | None, typer.Option(help="这一天的核查所用的标准 | the standard of that day's audit", metavar="YYYY-MM-DD")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(help="这次核查所用的标准 | the standard of that audit", metavar="RUN")
+    ] = None,
+) -> None:
+    """列出条款、原文、数字与设定 | the clauses, their sentences, figures and settings."""
     from layers.standard_files import list_standards, load_standard
+    from layers.standard_words import standard_lines
 
-    standard = load_standard(list_standards()[0] if name == "xuncha" else name)
-    typer.echo(f"{standard.id} {standard.version}")
-    for rule_id, rule in sorted(standard.rules.items()):
-        typer.echo(f"{rule_id:<24} {rule.clause}  {rule.quote}")
+    shipped = list_standards()[0] if name == "xuncha" else name
+    standard = _applied(Path(name), day, run) if day or run else load_standard(shipped)
+    for line in standard_lines(standard, language()):
+        typer.echo(line)
     assumed = standard.assumptions()
-    say(f"另有 {len(assumed)} 项设置是假定", f"{len(assumed)} settings are assumptions")
-    for key, _ in assumed:
-        typer.echo(f"  {key}")
+    say(f"其中 {len(assumed)} 项是假定", f"{len(assumed)} of these are assumptions")
+
+
+def _applied(city_file: Path, day: str | None, run_id: str | None) -> Standard:
+    """The standard that a stored audit applied.
+
+    Raises:
+        ImpossibleError: no such audit.
+    """
+    from layers.standard_editions import applied_standard, standard_of
+
+    city = city_of(city_file)
+    with opened(city) as store:
+        on = day_of(day) if day else None
+        current = store.current_run(on) if on and not run_id else None
+        found = [current] if current else [r for r in store.runs(on) if run_id and r.run_id.startswith(run_id)]
+        if not found:
+            raise ImpossibleError(
+                Fault(
+                    "run.none",
+                    f"没有核查 {run_id or day}",
+                    f"there is no audit {run_id or day}",
+                    "列出：xuncha runs",
+                    "list them: xuncha runs",
+                )
+            )
+        applied = applied_standard(store, found[0], standard_of(city))
+    head = f"{found[0].day} {found[0].run_id[:16]}"
+    if applied.edition_id:
+        say(f"{head}：存档的标准 {applied.edition_id}", f"{head}: stored standard {applied.edition_id}")
+    else:
+        say(
+            f"{head}：当时未存档标准，以下为现行标准文件",
+            f"{head}: no standard was stored then; this is the present file",
+        )
+    for zh, en, keys in (
+        ("当时尚无，按内置标准补", "not there then, filled in as shipped", applied.added),
+        ("现已取消", "known no more", applied.dropped),
+    ):
+        if keys:
+            say(f"  {zh}：{'、'.join(keys)}", f"  {en}: {', '.join(keys)}")
+    return applied.standard

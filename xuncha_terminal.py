@@ -127,7 +127,7 @@ def print_manifests(manifests: list[Manifest]) -> None:
 
 def print_run(city: City, store: Store, run: Run) -> None:
     """A run and its rates by rule."""
-    from etl.inputs import standard_of
+    from layers.standard_editions import standard_of
 
     typer.echo(f"{run.day} {run.run_id}")
     rollups = store.result(run.run_id, "rollups", where={"level": "rule", "charged": "entitled"})

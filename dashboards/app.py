@@ -37,7 +37,7 @@ from dashboards.security import SecurityHeaders, content_policy
 from dashboards.settings import DeskSettings
 from dashboards.shell import INDEX, frame, index_html, register_shell
 from dashboards.streams import Streams
-from layers.standard_files import load_standard
+from layers.standard_editions import standard_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from dashboards.pages import Page
-    from gis.standard import Standard
     from layers.store.base import Store
 
     Handler = Callable[[Request], Awaitable[Response]]
@@ -54,12 +53,6 @@ MEBIBYTE = 1 << 20
 # Scripts of Dash that no page needs: core-js for browsers older than our own scripts ask for (100 KB, run before all else), and
 # dash_table, which Dash loads with itself.
 SUPERFLUOUS = re.compile(r'<script src="[^"]*/(?:deps/polyfill@|dash_table/)[^"]*"></script>')
-
-
-def standard_of(city: Any) -> Standard:
-    """The standard that a city file names."""
-    named = city.standard
-    return load_standard(city.resolve(named.path) if named.path else named.name)
 
 
 def create_desk(store: Store, city: Any, settings: DeskSettings) -> Desk:

@@ -187,7 +187,7 @@ def _crew(view: View, data: ScopedStore, day: date) -> Crew:
         getattr(view.city, "counting", None), "counted_modes", ()
     )  # a city without settings counts nobody unknown
     tables: dict[str, Any] = {t: data.read(t, day) for t in ROSTER}
-    return build_crew(day, view.zone, view.standard, **tables, unassigned_modes=modes)
+    return build_crew(day, view.zone, view.standard_on(day), **tables, unassigned_modes=modes)
 
 
 def _ground(view: View, day: date) -> Ground:
@@ -207,12 +207,12 @@ def _ground(view: View, day: date) -> Ground:
         section_of_segment=pd.Index(sections["section_id"]).get_indexer(pd.Index(segments["section_id"])).astype(np.int64),
         names=dict(zip(persons["person_id"], persons["name"], strict=True)), duty=duty,
         duty_ms=(int(duty["from_ms"].min()), int(duty["to_ms"].max())) if len(duty) else (start, start),
-        grids=_grids(view, data.read("work_grids", day)), network=f"{data.edition_id('segments', day)} {data.edition_id('work_grids', day)}", crs=crs,
+        grids=_grids(view, day, data.read("work_grids", day)), network=f"{data.edition_id('segments', day)} {data.edition_id('work_grids', day)}", crs=crs,
     )  # fmt: skip
 
 
 def _asked(view: View, network: Any, day: date) -> Asked:
-    return asked_of(network, _crew(view, view.data, day), view.standard, day, view.zone)
+    return asked_of(network, _crew(view, view.data, day), view.standard_on(day), day, view.zone)
 
 
 def _cases(view: View, day: date, crs: Any) -> Cases:
@@ -281,7 +281,7 @@ def audited_patrols(view: View, data: ScopedStore, day: date) -> Counted:
     own = pd.Index(segments["segment_id"]).get_indexer(pd.Index(stored["segment_id"].to_pandas()))
     passes = as_passes(stored, own.astype(np.int32), *modes_of(view, day, data))
     section, completed = full_patrols(
-        stored_network(segments, sections), passes, _crew(view, data, day), view.standard, day, view.zone
+        stored_network(segments, sections), passes, _crew(view, data, day), view.standard_on(day), day, view.zone
     )
     frame = pd.DataFrame({"section_id": sections["section_id"].to_numpy()[section], "completed_ms": completed})
     return Counted(frame, int(passes.last_fix_ms.max(initial=day_bounds(day, view.zone)[0])))
@@ -300,8 +300,8 @@ def windows_of(table: pd.DataFrame, section_ids: pd.Series) -> Windows:
     return Windows(ptr, start[order], end[order], table["person_ids"].fillna("").to_numpy(object)[order])
 
 
-def _grids(view: View, work_grids: pd.DataFrame) -> pd.DataFrame:
-    required = {r.zone: r.rounds_per_day for r in view.standard.rounds_rules().values()}
+def _grids(view: View, day: date, work_grids: pd.DataFrame) -> pd.DataFrame:
+    required = {r.zone: r.rounds_per_day for r in view.standard_on(day).rounds_rules().values()}
     bounds = (
         gpd.GeoSeries(work_grids.geometry, crs=4326).bounds
         if len(work_grids)

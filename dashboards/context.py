@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dashboards.settings import DeskSettings
     from dashboards.streams import Streams
     from gis.standard import Standard
+    from layers.standard_editions import Applied
     from layers.store.base import Store
 
 
@@ -51,7 +52,8 @@ class View:
         data: the store as the visitor may see it; there is no other way to it.
         t: words in the visitor's language, `t("planner.title")`.
         city: the city file.
-        standard: the standard that the city names (rules with clauses and Chinese sentences).
+        standard: the standard that the city file names now: for the live view and where nothing was audited; what a run says is read by
+            `standard_on`.
         settings: of the application.
         zone: local time zone.
         query: the page's URL query.
@@ -86,6 +88,14 @@ class View:
         days = self.data.days()
         named = self.query.get("day", "")
         return next((d for d in days if str(d) == named), days[-1] if days else None)
+
+    def applied(self, day: date) -> Applied:
+        """The standard that the current run of a day applied, as it was then; the present one where none is stored."""
+        return self.data.applied(day, self.standard)
+
+    def standard_on(self, day: date) -> Standard:
+        """The standard by which the figures of a day are told; of a period, that of its last day."""
+        return self.applied(day).standard
 
     def geometry_url(self, table: str, day: date) -> str:
         """Where the map fetches a table's geometry: ids and their order are those of `data.read` or `data.result`."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from dash import html
@@ -14,9 +14,12 @@ from dashboards.data_parts import heads, local_time, scrolled, short_hash
 from dashboards.geometry import encode
 from dashboards.maps import layer, map_view, plain_style
 from dashboards.shell import card
+from layers.standard_editions import edition_id_of
 from layers.symbology import word
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dash.development.base_component import Component
 
     from dashboards.context import View
@@ -125,7 +128,9 @@ def runs(view: View) -> list[Component]:
     days = view.data.days()
     named = {d: view.data.run(d) for d in days}
     current = {d: run.run_id for d, run in named.items() if run is not None}
-    table = data.run_table(view.data.runs(), current, inputs=view.principal.scope.whole)
+    table = data.run_table(
+        view.data.runs(), current, present=edition_id_of(view.standard), inputs=view.principal.scope.whole
+    )
     if not len(table):
         return [*_followed(view), card(None, html.P(view.t("data.runs_none"), className="note"))]
     t, longest = view.t, float(table["total_s"].max())
@@ -137,7 +142,7 @@ def runs(view: View) -> list[Component]:
         )  # fmt: skip
         badge = [html.Span(t("data.current"), className="badge good")] if r["current"] else []
         rows.append(
-            html.Tr([html.Td([str(r["day"]), " ", *badge]), html.Td(short_hash(r["run_id"])), html.Td(r["standard"]), html.Td(local_time(view, r["created_at"])),
+            html.Tr([html.Td([str(r["day"]), " ", *badge]), html.Td(short_hash(r["run_id"])), html.Td(_standard_cell(view, r)), html.Td(local_time(view, r["created_at"])),
                      html.Td(f"{r['total_s']:.1f} s", className="num"), html.Td(_stages(view, r["stages"], longest)), html.Td(html.Code(r["code_version"][:20], title=r["code_version"])), html.Td(inputs)])
         )  # fmt: skip
     names = ("day", "run", "standard", "created", "total", "stages", "code")
@@ -145,6 +150,15 @@ def runs(view: View) -> list[Component]:
         html.Tr([*(html.Th(t(f"data.{n}"), className="num" if n == "total" else "") for n in names), html.Th("")])
     )
     return [*_followed(view), card(None, scrolled(head, rows))]
+
+
+def _standard_cell(view: View, row: Mapping[Any, Any]) -> list[Component | str]:
+    """The standard of an audit: its edition, and whether the file has changed since."""
+    state = row["standard_state"]
+    edition: list[Component | str] = [" ", short_hash(row["edition"])] if row["edition"] else []
+    look = "badge warn" if state == "not_stored" else "badge"
+    badge = [] if state == "present" else [" ", html.Span(view.t(f"data.standard_{state}"), className=look)]
+    return [row["standard"], *edition, *badge]
 
 
 def _followed(view: View) -> list[Component]:

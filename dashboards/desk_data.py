@@ -13,6 +13,7 @@ import pandas as pd
 from dashboards.exports.text import as_text
 from gis.standard import CommunityRule, DensityRule, RoadRule, RoundsRule, Setting
 from layers.contracts import TABLES
+from layers.standard_words import value_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,19 @@ MANIFEST_COLUMNS = [
     "manifest_id", "source", "table", "path", "sha256", "rows_in", "inserted", "already_present", "quarantined", "adds_up", "reasons", "crs",
     "encoding", "notes", "loaded_at",
 ]  # fmt: skip
-RUN_COLUMNS = ["day", "run_id", "current", "standard", "code_version", "created_at", "total_s", "stages", "inputs"]
+RUN_COLUMNS = [
+    "day",
+    "run_id",
+    "current",
+    "standard",
+    "edition",
+    "standard_state",
+    "code_version",
+    "created_at",
+    "total_s",
+    "stages",
+    "inputs",
+]
 
 
 def table_title(name: str, lang: str) -> str:
@@ -108,17 +121,30 @@ def raw_words(raw: object, *, lang: str = "zh", longest: int = 160) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def run_table(runs: Sequence[Run], current: Mapping[Any, str], *, count: int = 30, inputs: bool = True) -> pd.DataFrame:
-    """The last audits, newest first: what each stage took, in seconds; `current`: the day's pointer names it; inputs only where asked."""
+def run_table(
+    runs: Sequence[Run], current: Mapping[Any, str], *, present: str, count: int = 30, inputs: bool = True
+) -> pd.DataFrame:
+    """The last audits, newest first: what each stage took, in seconds; `current`: the day's pointer names it; inputs only where asked.
+
+    `standard_state`: present (the standard's file is as it was, its edition is `present`), changed, or not_stored (an audit before
+    standards were stored).
+    """
     rows = [
         {
             "day": r.day, "run_id": r.run_id, "current": current.get(r.day) == r.run_id, "standard": f"{r.standard_id} {r.standard_version}",
+            "edition": r.standard_edition or "", "standard_state": _standard_state(r, present),
             "code_version": r.code_version, "created_at": r.created_at, "total_s": float(sum(r.seconds.values())), "stages": dict(r.seconds),
             "inputs": [dict(i) for i in r.inputs] if inputs else [],
         }
         for r in runs[:count]
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=RUN_COLUMNS)
+
+
+def _standard_state(run: Run, present: str) -> str:
+    if run.standard_edition is None:
+        return "not_stored"
+    return "present" if run.standard_edition == present else "changed"
 
 
 STATED_UNITS = {"per_week": ("次/周", "a week")}
@@ -186,18 +212,10 @@ def assumption_table(standard: Standard, lang: str) -> pd.DataFrame:
     rows = []
     for key, part in standard.assumptions():
         name = getattr(part, "zh" if lang == "zh" else "en", "") or key
-        value = f"{_value(part.value)} {part.unit}".strip() if isinstance(part, Setting) else ""
+        value = f"{value_words(part.value)} {part.unit}".strip() if isinstance(part, Setting) else ""
         reason = getattr(part, "reason_zh" if lang == "zh" else "reason_en", "")
         rows.append({"key": key, "name": name, "value": value, "reason": reason})
     return pd.DataFrame(rows, columns=["key", "name", "value", "reason"])
-
-
-def _value(value: object) -> str:
-    if hasattr(value, "model_dump"):
-        return ", ".join(f"{k} {v:g}" for k, v in value.model_dump().items())
-    if isinstance(value, tuple):
-        return ", ".join(str(v) for v in value)
-    return str(value)
 
 
 def scene_table(scenes: pd.DataFrame) -> pd.DataFrame:

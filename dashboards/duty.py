@@ -32,12 +32,12 @@ def duty_frame(crew: Crew) -> pd.DataFrame:
 
 
 def roster_duty(standard: Standard, zone: ZoneInfo) -> Duty:
-    """Duty by the roster that `data` may see, under a standard."""
+    """Duty by the roster that `data` may see, under the standard of the day's run, else under `standard`, the present one."""
 
     def duty(data: ScopedStore, day: date) -> pd.DataFrame:
         tables: dict[str, Any] = {
             t: data.read(t, day) for t in ("persons", "devices", "assignments", "responsibilities", "exceptions")
         }
-        return duty_frame(build_crew(day, zone, standard, **tables))
+        return duty_frame(build_crew(day, zone, data.applied(day, standard).standard, **tables))
 
     return duty

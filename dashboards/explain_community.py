@@ -68,7 +68,7 @@ def community_page(view: View, day: date, grid_id: str) -> Component:
     places = places_in(view.data.read("areas", day), grid)
     checkins = checkins_of(view.data.read("checkins", day), places, grid_id, span)
     left = [
-        clause_part(view, window["rule_id"], None),
+        clause_part(view, day, window["rule_id"], None),
         card(t("explain.windows"), _timeline(view, day, windows, window), note=t("explain.community_note")),
         card(t("explain.figure"), _facts(view, window)),
         card(t("explain.checkins"), _checkins(view, day, checkins, places)),
@@ -77,7 +77,7 @@ def community_page(view: View, day: date, grid_id: str) -> Component:
     head = page_head(
         title, f"{day} · {t('explain.community_lead')}", [back(view, day, Choice(kind="community", level="community"))]
     )
-    rule: Any = view.standard.rules.get(str(window["rule_id"]))
+    rule: Any = view.standard_on(day).rules.get(str(window["rule_id"]))
     chart = _map(view, day, grid, places, tuple(getattr(rule, "roles", ())), span)
     return html.Div(
         [head, html.Div([html.Div(left, className="stack"), chart], className="explain-split")], className="stack"

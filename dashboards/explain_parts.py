@@ -45,12 +45,13 @@ def back(view: View, day: date, choice: Choice) -> Component:
     return html.A(view.t("explain.back"), href=manager_address(day, choice), className="button small")
 
 
-def clause_part(view: View, rule_id: Any, reason: Any) -> Component:
+def clause_part(view: View, day: date, rule_id: Any, reason: Any) -> Component:
     """The rule with its clause and its sentence; or why none applies."""
-    rule = view.standard.rules.get(_text(rule_id))
+    standard = view.standard_on(day)
+    rule = standard.rules.get(_text(rule_id))
     if rule is None:
         return card(None, html.P(view.t("explain.no_rule", reason=word(_text(reason) or "no_rule", view.lang))))
-    t, standard = view.t, view.standard
+    t = view.t
     cite = t("explain.clause", standard=t.pick(standard.zh, standard.en), clause=rule.clause, id=rule_id)
     parts = [
         html.Blockquote([f"“{rule.quote}”", html.Cite(cite)], className="quote", lang="zh-CN"),
@@ -211,7 +212,7 @@ def passes_part(
 def _paced(view: View, day: date, table: pa.Table) -> pa.Table:
     """Passes with the way and time that the audit judged their speed by."""
     devices = sorted(set(table["device_id"].to_pylist()))
-    paces = view.data.paces(day, devices, over_ms=round(view.standard.measure.pace_s.value * 1000))
+    paces = view.data.paces(day, devices, over_ms=round(view.standard_on(day).measure.pace_s.value * 1000))
     key = ["device_id", "track_ix", "segment_ix", "enter_ms", "from_mm"]
     return pa.Table.from_pandas(
         table.to_pandas().merge(paces.drop_duplicates(key), on=key, how="left"), preserve_index=False
@@ -224,9 +225,9 @@ def counted_unassigned(view: View) -> set[str]:
 
 
 def _why(view: View, day: date, rows: pd.DataFrame, segments: pd.DataFrame) -> list[str]:
-    rule: Any = view.standard.rules.get(_text(segments["rule_id"].iloc[0]))
+    rule: Any = view.standard_on(day).rules.get(_text(segments["rule_id"].iloc[0]))
     modes, default = modes_of(view, day)
-    speeds = view.standard.measure.patrol_speed_kmh.value
+    speeds = view.standard_on(day).measure.patrol_speed_kmh.value
     return why_not(
         rows,
         view.data.roles_on_duty(day),
@@ -421,7 +422,7 @@ def grid_map(view: View, day: date, grid: pd.Series) -> tuple[Component, Compone
                 ),
             )
         )
-        whole = view.standard.measure.round_share.value
+        whole = view.standard_on(day).measure.round_share.value
         if len(days):
             state.append(full_codes("visited", visited_codes(segments, days, whole=whole)))
     chart = map_view(

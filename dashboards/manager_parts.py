@@ -34,12 +34,12 @@ STACK = (("covered", "km_covered"), ("unknown", "km_unknown"), ("missed", "km_mi
 WHO = ("name", "section_name", "grid_name")  # what a row is about
 
 
-def figures_row(view: View, choice: Choice, figures: Mapping[str, Any]) -> Any:
+def figures_row(view: View, day: date, choice: Choice, figures: Mapping[str, Any]) -> Any:
     """The figures over everything chosen."""
     t, all_ = view.t, figures["entitled"]
     if all_ is None:
         return html.Div(view.t("manager.empty"), className="empty")
-    by_km = view.standard.measure.weight.value == "km" and choice.kind != "community"
+    by_km = view.standard_on(day).measure.weight.value == "km" and choice.kind != "community"
     tiles = [
         kpi(
             t("manager.rate"),
@@ -102,9 +102,9 @@ def _cell(view: View, column: Column, row: Mapping[Any, Any], shown: Any, *, int
     return made
 
 
-def _heads(view: View, choice: Choice, columns: Sequence[Column], words: Sequence[str]) -> list[Head]:
+def _heads(view: View, day: date, choice: Choice, columns: Sequence[Column], words: Sequence[str]) -> list[Head]:
     heads = []
-    sorted_by = choice.sort_column({c.name for c in columns}, view.standard)
+    sorted_by = choice.sort_column({c.name for c in columns}, view.standard_on(day))
     for column, heading in zip(columns, words, strict=True):
         number = "num" if column.dtype in {"int", "float", "time"} else ""
         head = Head(
@@ -132,7 +132,7 @@ def table_part(
     part = table.frame.iloc[start : start + PAGE_ROWS]
     words = in_words(replace(table, frame=part), lang=view.lang, time_zone=view.settings.time_zone)
     columns = [c for c in table.columns if c.name in part]
-    heads = _heads(view, choice, columns, words.columns.tolist())
+    heads = _heads(view, day, choice, columns, words.columns.tolist())
     rows = [
         [_cell(view, c, row, v, into=into) for c, v in zip(columns, shown, strict=True)]
         for row, shown in zip(part.to_dict("records"), words.itertuples(index=False, name=None), strict=True)
@@ -237,7 +237,7 @@ def confirmed(view: View, day: date, choice: Choice, figures: Mapping[str, Any],
     t, values = view.t, figures["entitled"]
     what = " › ".join(names.values()) or t("manager.everything")
     if choice.rule:
-        rule = view.standard.rules.get(choice.rule)
+        rule = view.standard_on(day).rules.get(choice.rule)
         what += f" · {t.pick(rule.zh, rule.en) if rule else choice.rule}"
     low, high = (percent(values["rate_low"]), percent(values["rate_high"])) if values else ("—", "—")
     parts: list[Any] = [html.P(t("manager.confirm_what", what=what, day=day, low=low, high=high), className="note")]

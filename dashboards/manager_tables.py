@@ -36,7 +36,9 @@ def table_of(view: View, day: date, choice: Choice) -> Table:
     def make() -> Table:
         grids = view.data.read("work_grids", day)
         names = dict(zip(grids["grid_id"].astype(str), grids["name"].fillna("").astype(str), strict=True))
-        return audit_table(windows_of(view, choice.kind, day), choice, view.standard, names=names, lang=view.lang)
+        return audit_table(
+            windows_of(view, choice.kind, day), choice, view.standard_on(day), names=names, lang=view.lang
+        )
 
     run = view.data.run(day)
     asked = tuple(sorted(choice.query().items()))
@@ -51,7 +53,7 @@ def figures_of(view: View, day: date, choice: Choice) -> dict[str, Any]:
         return {"entitled": None, "responsible": None}
     key = ("audit-totals", run.run_id, choice.kind, choice.rule, tuple(sorted(choice.path.items())))
     return view.data.remember(
-        key, lambda: totals(windows_of(view, choice.kind, day), choice, view.standard), lambda _: 4000
+        key, lambda: totals(windows_of(view, choice.kind, day), choice, view.standard_on(day)), lambda _: 4000
     )
 
 
@@ -88,7 +90,7 @@ def choice_words(view: View, day: date, choice: Choice, base: pd.DataFrame, coun
         t("manager.step", level=t.pick(LEVELS[k].zh, LEVELS[k].en), name=name)
         for k, name in path_names(base, choice, view.lang).items()
     ]
-    rule = view.standard.rules.get(choice.rule)
+    rule = view.standard_on(day).rules.get(choice.rule)
     asked = (
         (t("manager.crumbs"), " › ".join(path)),
         (t("manager.rule"), t.pick(rule.zh, rule.en) if rule else choice.rule),

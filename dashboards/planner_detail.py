@@ -18,6 +18,7 @@ from layers.symbology import word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     import pandas as pd
     from dash.development.base_component import Component
@@ -95,7 +96,7 @@ def road(view: View, choice: Choice, key: str) -> Component | None:
         return card(title, facts(rows), html.P(t(f"planner.no_rule_{reason}"), className="alert"))
     windows = windows_in(view, choice, choice.first)
     windows = windows[windows["section_id"] == segment["section_id"]]
-    clause = clause_of(view, segment["rule_id"])
+    clause = clause_of(view, choice.first[-1], segment["rule_id"])
     link = html.A(
         t("planner.explain"),
         href=explain_address(day, section=segment["section_id"]),
@@ -103,20 +104,20 @@ def road(view: View, choice: Choice, key: str) -> Component | None:
     )
     return card(
         title,
-        facts([*rows, *_rates(view, windows)]),
+        facts([*rows, *_rates(view, choice.first[-1], windows)]),
         _window_table(view, windows),
         *([clause] if clause else []),
         html.P(link),
     )
 
 
-def _rates(view: View, windows: pd.DataFrame) -> list[tuple[str, Any]]:
+def _rates(view: View, day: date, windows: pd.DataFrame) -> list[tuple[str, Any]]:
     """Rate and counts of some windows."""
     from dashboards.planner_coverage import total  # noqa: PLC0415
 
     if not len(windows):
         return []
-    sums = total(windows, view.standard)
+    sums = total(windows, view.standard_on(day))
     counts = " · ".join(f"{view.t(f'planner.{n}')} {int(sums[n])}" for n in ("covered", "missed", "unknown", "excused"))
     return [
         (view.t("planner.rate"), bounds(sums["rate_low"], sums["rate_high"])),
@@ -174,7 +175,7 @@ def grid(view: View, choice: Choice, key: str) -> Component | None:
             (t("planner.group_density"), " · ".join(figures)),
             (t("planner.gap"), f"{decimal(staffed['gap'], 2)} ({word(staffed['verdict'], view.lang)})"),
         ]
-        rules += [k for k, r in view.standard.density_rules().items() if r.zone == staffed["zone"]]
+        rules += [k for k, r in view.standard_on(day).density_rules().items() if r.zone == staffed["zone"]]
     days = view.data.results("grid_days", choice.first)
     own = days[days["grid_id"] == key] if len(days) else days
     judged = own["rule_id"].dropna().unique()[:1].tolist() if len(own) else []
@@ -190,7 +191,7 @@ def grid(view: View, choice: Choice, key: str) -> Component | None:
             )
         )
     rules = [*judged, *rules] if choice.what.group == "coverage" else [*rules, *judged]
-    clauses = [c for c in (clause_of(view, r) for r in rules) if c is not None]
+    clauses = [c for c in (clause_of(view, day, r) for r in rules) if c is not None]
     link = html.A(t("planner.explain"), href=explain_address(day, grid=key), className="button small primary")
     return card(
         str(place["name"] or key),
@@ -221,7 +222,8 @@ def cell_of_surface(view: View, choice: Choice, key: str) -> Component | None:
     rows = [
         (t(f"planner.{c}"), f"{decimal(cell[f'{c}_km2'], 2)} /km²") for c in ("required", "allocated", "present", "gap")
     ]
-    clauses = [c for c in (clause_of(view, k) for k in view.standard.density_rules()) if c is not None]
+    day = choice.first[-1]
+    clauses = [c for c in (clause_of(view, day, k) for k in view.standard_on(day).density_rules()) if c is not None]
     return card(f"{t('planner.cell')} {key}", facts(rows), *clauses)
 
 

@@ -47,9 +47,9 @@ def kpis(view: View, choice: Choice) -> Component:
 def coverage_kpis(view: View, choice: Choice) -> list[Component]:
     """Rate with its bounds and the four outcomes, with the period compared beside."""
     t = view.t
-    one = coverage.total(windows_in(view, choice, choice.first), view.standard)
+    one = coverage.total(windows_in(view, choice, choice.first), view.standard_on(choice.first[-1]))
     two = (
-        coverage.total(windows_in(view, choice, choice.second), view.standard)
+        coverage.total(windows_in(view, choice, choice.second), view.standard_on(choice.second[-1]))
         if choice.compare in {"side", "difference"}
         else None
     )
@@ -58,7 +58,7 @@ def coverage_kpis(view: View, choice: Choice) -> list[Component]:
         return t("planner.versus", value=text)
 
     note = versus(bounds(two["rate_low"], two["rate_high"])) if two is not None else (
-        t("planner.by_km") if view.standard.measure.weight.value == "km" else ""
+        t("planner.by_km") if view.standard_on(choice.first[-1]).measure.weight.value == "km" else ""
     )  # fmt: skip
     cards = [kpi(t("planner.rate"), bounds(one["rate_low"], one["rate_high"]), note=note)]
     for name, tone in (("covered", "good"), ("missed", "bad"), ("unknown", "warn"), ("excused", "")):
@@ -138,14 +138,15 @@ def coverage_side(view: View, choice: Choice) -> list[Component]:
     """The rate through the day and by day, and the sections missed most."""
     t, whole = view.t, _whole_day(choice)
     windows = windows_in(view, whole, choice.first)
-    hours = coverage.by_hour(windows, view.zone, view.standard)
+    standard = view.standard_on(choice.first[-1])
+    hours = coverage.by_hour(windows, view.zone, standard)
     bars = [(f"{int(r.hour)}", r.rate_low, r.rate_high, r.hour == choice.by_hour, f"{int(r.hour)}:00 {bounds(r.rate_low, r.rate_high)} ({int(r.windows)})")
             for r in rows_of(hours)]  # fmt: skip
     cards = [card(t("planner.hours"), rate_bars(bars), rate_key(view), note=t("planner.hours_note"))]
     if len(choice.first) > 1:
-        cards.append(card(t("planner.days"), day_bars(coverage.by_day(windows, view.standard)), rate_key(view)))
+        cards.append(card(t("planner.days"), day_bars(coverage.by_day(windows, standard)), rate_key(view)))
     shown = windows_in(view, choice, choice.first)
-    worst = coverage.worst_sections(shown, view.standard, count=TOP)
+    worst = coverage.worst_sections(shown, standard, count=TOP)
     if not len(worst):
         return [*cards, card(t("planner.worst"), html.P(t("planner.worst_none"), className="note"))]
     rows = [
@@ -170,7 +171,7 @@ def density_side(view: View, choice: Choice) -> list[Component]:
     t, day = view.t, choice.first[-1]
     frame = density.daily_mean(view.data.results("density", choice.first))
     demands = []
-    for r in rows_of(density.figures(view.standard)):
+    for r in rows_of(density.figures(view.standard_on(day))):
         head = f"{t('planner.clause')} {r.clause} · {word(r.zone, view.lang)}: {t('planner.per', km2=f'{r.km2_per_person:g}')}"
         demands.append(
             html.Blockquote([html.Footer(head), html.Span(f"“{r.quote}”", lang="zh-CN")], className="clause")

@@ -13,6 +13,7 @@ from layers.symbology import outcome_color
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     import pandas as pd
     from dash.development.base_component import Component
@@ -47,9 +48,9 @@ def table(
     return html.Div(html.Table([*top, head, body], className="data"), className="scroll")
 
 
-def clause_of(view: View, rule_id: object) -> Component | None:
+def clause_of(view: View, day: date, rule_id: object) -> Component | None:
     """The clause of a rule with its Chinese sentence, None where there is no such rule."""
-    rule = view.standard.rules.get(str(rule_id))
+    rule = view.standard_on(day).rules.get(str(rule_id))
     if rule is None:
         return None
     head = f"{view.t('planner.clause')} {rule.clause} · {view.t.pick(rule.zh, rule.en)}"

@@ -96,7 +96,7 @@ def _roads(
     if measure in {"road_outcome", "road_rate"}:
         windows = windows_in(view, choice, days)
         make = coverage.road_outcome if measure == "road_outcome" else coverage.road_rate
-        values = make(windows, segments, view.standard)
+        values = make(windows, segments, view.standard_on(days[-1]))
     else:
         column = MEASURES[measure].layer.column
         values = coverage.road_figure(view.data.results("segment_days", days), segments, column)

@@ -92,14 +92,14 @@ def kpis(view: View, choice: Choice) -> list[Component]:
     t = view.t
     one = _days(view, choice, choice.first)
     two = _days(view, choice, choice.second) if choice.compare in {"side", "difference"} else None
-    first = coverage.total(one, view.standard)
-    second = coverage.total(two, view.standard) if two is not None else None
+    first = coverage.total(one, view.standard_on(choice.first[-1]))
+    second = coverage.total(two, view.standard_on(choice.second[-1])) if two is not None else None
 
     def versus(text: str) -> str:
         return t("planner.versus", value=text)
 
     note = versus(bounds(second["rate_low"], second["rate_high"])) if second is not None else (
-        t("planner.by_km") if view.standard.measure.weight.value == "km" else ""
+        t("planner.by_km") if view.standard_on(choice.first[-1]).measure.weight.value == "km" else ""
     )  # fmt: skip
     cards = [kpi(t("planner.rounds_rate"), bounds(first["rate_low"], first["rate_high"]), note=note)]
     for name, tone in (("covered", "good"), ("missed", "bad"), ("unknown", "warn")):
@@ -147,7 +147,9 @@ def side(view: View, choice: Choice) -> list[Component]:
     body = bars(rows) if rows else html.P(t("planner.rounds_no_hours"), className="note")
     cards = [card(t("planner.rounds_hours"), body, note=t("planner.rounds_hours_note"))]
     if len(choice.first) > 1 and len(days):
-        cards.append(card(t("planner.days"), day_bars(coverage.by_day(days, view.standard)), rate_key(view)))
+        cards.append(
+            card(t("planner.days"), day_bars(coverage.by_day(days, view.standard_on(choice.first[-1]))), rate_key(view))
+        )
     behind = furthest_behind(days)
     if not len(behind):
         return [*cards, card(t("planner.rounds_behind"), html.P(t("planner.rounds_behind_none"), className="note"))]

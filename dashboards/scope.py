@@ -23,6 +23,7 @@ from dashboards.stored_passes import as_passes
 from gis.model import Mode
 from gis.pace import pace
 from layers.contracts import TABLES
+from layers.standard_editions import Applied, applied_standard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from dashboards.cache import Cache
-    from layers.store.base import Edition, Live, Manifest, Run, Store
+    from gis.standard import Standard
+    from layers.store.base import Edition, Live, Manifest, Run, StandardEdition, Store
 
 T = TypeVar("T")
+STANDARD_BYTES = 400_000  # of a standard in memory, about
 
 
 class Duty(Protocol):
@@ -127,6 +130,18 @@ class ScopedStore(LiveReading):
             return NewestLoad(newest.manifest_id, day, int(moment)) if replay else NewestLoad(newest.manifest_id)
 
         return self._cache.brief(("newest positions",), look)
+
+    def applied(self, day: date, present: Standard) -> Applied:
+        """The standard that a day's run applied; `present` where it pins none, and always for `current`."""
+        run = self.run(day) if self._pinned else None
+        if run is None or run.standard_edition is None:
+            return Applied(present, None)
+        key = ("standard", run.standard_edition)
+        return self._cache.get(key, lambda: applied_standard(self._store, run, present), lambda _: STANDARD_BYTES)
+
+    def standard(self, edition_id: str) -> StandardEdition | None:
+        """A stored standard: it holds nothing of persons."""
+        return self._store.standard(edition_id)
 
     # --- tables ---
     def read(self, table: str, day: date, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -273,7 +288,9 @@ class ScopedStore(LiveReading):
 
     def duty(self, day: date) -> pd.DataFrame:
         """Who was on duty when, with which device: person_id, device_id, from_ms, to_ms (UTC, half open)."""
-        key = ("duty", str(day), self._basis(day), self.edition_id("exceptions", day), self.edition_id("devices", day))
+        run = self.run(day) if self._pinned else None
+        key = ("duty", str(day), self._basis(day), self.edition_id("exceptions", day), self.edition_id("devices", day),
+               run.standard_edition if run else None)  # fmt: skip
         return self.remember(key, lambda: self._duty(self, day), frame_bytes)
 
     def roles_on_duty(self, day: date) -> pd.DataFrame:

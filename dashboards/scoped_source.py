@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dashboards.scope import ScopedStore
     from dashboards.tally import Kind
     from gis.standard import Standard
-    from layers.store.base import Run
+    from layers.store.base import Run, StandardEdition
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class ScopedSource:
     county's numbers of rows.
     """
 
-    def __init__(self, data: ScopedStore, days: Sequence[date], standard: Standard) -> None:
+    def __init__(self, data: ScopedStore, days: Sequence[date], present: Standard) -> None:
         self._data = data
-        self._standard = standard
+        self._present = present
         self._days = {run.run_id: day for day in days if (run := data.run(day)) is not None}
 
     def current_run(self, day: date) -> Run | None:
@@ -50,6 +50,10 @@ class ScopedSource:
         if run is None or self._data.principal.scope.whole:
             return run
         return replace(run, inputs=[{k: v for k, v in i.items() if k != "rows"} for i in run.inputs])
+
+    def standard(self, edition_id: str) -> StandardEdition | None:
+        """A stored standard."""
+        return self._data.standard(edition_id)
 
     def read(self, table: str, edition_id: str | None, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Rows of an edition pinned to one of the runs; no edition gives no rows."""
@@ -69,7 +73,10 @@ class ScopedSource:
 
     def _own(self, day: date) -> pd.DataFrame:
         data = RunData(self, _run(self, day))
-        return rollups_of({k: base_of(k, make_view(data, VIEW_OF[k]).frame) for k in KINDS}, self._standard)
+        return rollups_of(
+            {k: base_of(k, make_view(data, VIEW_OF[k]).frame) for k in KINDS},
+            self._data.applied(day, self._present).standard,
+        )
 
 
 def _run(source: ScopedSource, day: date) -> Run:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from layers.store.base import Edition, Run
+    from layers.store.base import Edition, Run, StandardEdition
 
 
 class Source(Protocol):
@@ -30,6 +30,10 @@ class Source(Protocol):
 
     def current_run(self, day: date) -> Run | None:
         """The current run of a day."""
+        ...
+
+    def standard(self, edition_id: str) -> StandardEdition | None:
+        """A stored standard."""
         ...
 
     def read(self, table: str, edition_id: str | None, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:

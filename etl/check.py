@@ -10,10 +10,10 @@ import pandas as pd
 
 from etl.base import Progress, silent
 from etl.holdings import from_sources, from_store
-from etl.inputs import standard_of
 from etl.verdicts import Answer, assigned, judge_clock, judge_rule
 from gis.calendar_notes import calendar_of_another_country
 from gis.standard import StatementRule
+from layers.standard_editions import standard_of
 
 if TYPE_CHECKING:
     from etl.holdings import Holdings

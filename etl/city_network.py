@@ -11,12 +11,13 @@ import geopandas as gpd
 
 from etl.base import source_files
 from etl.evaluate import Ground
-from etl.inputs import DayTables, match_settings, standard_of
+from etl.inputs import DayTables, match_settings
 from etl.load import load_city
 from etl.match import match_file, profile_of, sparse_preference
 from etl.network_stage import RESTS_ON, network_for
 from gis.errors import Fault, InputError, SettingsError
 from gis.model import MODES
+from layers.standard_editions import standard_of
 from layers.store import open_store
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from etl.base import silent
 from etl.code_version import code_version
-from etl.inputs import DayTables, standard_of
+from etl.inputs import DayTables
 from etl.match_stage import match_positions, passes_table
 from etl.network_stage import DERIVED, Networks
 from etl.pipeline import day_inputs
@@ -33,6 +33,7 @@ from gis.merge import concat_fixes, concat_passes, of_devices
 from gis.model import MODES
 from gis.road_plan import plan_roads, responsible_windows
 from gis.rounds import grid_rounds
+from layers.standard_editions import standard_of
 from layers.store import open_store
 from layers.store.base import Live
 from layers.store.live import newer

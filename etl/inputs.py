@@ -13,7 +13,6 @@ from gis.errors import Fault, ImpossibleError, SettingsError
 from gis.matching import MatchSettings
 from gis.network import NetworkSettings
 from layers.contracts import TABLES
-from layers.standard_files import load_standard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from gis.standard import Standard
     from layers.city import City
     from layers.store.base import Store
 
@@ -75,12 +73,6 @@ class DayTables:
 def metric_crs(city: City, tables: DayTables) -> pyproj.CRS:
     """The metric CRS of the city: as its file says, else by its place."""
     return pyproj.CRS(city.metric_crs) if city.metric_crs is not None else metric_crs_of(*tables.places)
-
-
-def standard_of(city: City) -> Standard:
-    """The standard that the city file names."""
-    path = city.standard.path
-    return load_standard(city.resolve(path) if path is not None else str(city.standard.name))
 
 
 def settings_of(kind: type[S], given: Mapping[str, Any], table: str) -> S:

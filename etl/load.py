@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator  # noqa: TC003
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,7 @@ from etl.detect import detect_shift, warning
 from etl.readers import ORDER, position_reader, reader_of
 from gis.errors import Fault, InputError, SettingsError, XunchaError
 from layers.contracts import TABLES
+from layers.standard_editions import file_name, standard_of, store_standard
 from layers.store.base import Note
 
 if TYPE_CHECKING:
@@ -75,6 +77,8 @@ def load_city(
             progress("store", done, len(sources))
             manifests.append(store.positions.load(spool.batches(), spool.record, spool.quarantine))
         progress("store", len(sources), len(sources))
+    with suppress(SettingsError):  # the audit tells what is wrong with the standard; the data can be stored without
+        store_standard(store, standard_of(city), file=file_name(city))
     return manifests
 
 

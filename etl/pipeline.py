@@ -16,7 +16,7 @@ import pandas as pd
 from etl.base import silent
 from etl.code_version import code_version
 from etl.exception_targets import resolve_exceptions
-from etl.inputs import DayTables, metric_crs, network_settings, standard_of
+from etl.inputs import DayTables, metric_crs, network_settings
 from etl.match_stage import Matched, Shard, match_day, passes_table, shards_for
 from etl.network_stage import DERIVED, Networks
 from etl.remote_sensing import remote_sensing
@@ -33,6 +33,7 @@ from gis.network.responsible import resolve_responsibilities
 from gis.presence import presence_of
 from gis.surface import density_surface
 from layers.contracts import TABLES
+from layers.standard_editions import edition_id_of, file_name, standard_of, store_standard
 from layers.store.base import Run
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def audit_days(
         StoreError: the store is busy or gone.
     """
     standard = standard_of(city)
+    store_standard(store, standard, file=file_name(city))
     runs, networks = [], Networks(city, store, standard)
     for done, day in enumerate(days):
         progress("核查 audit", done, len(days))
@@ -178,10 +180,12 @@ def _identity(work: Work, tables: DayTables, network_id: str | None) -> Run:
     editions = dict(tables.editions)
     if network_id is not None:
         editions |= dict.fromkeys(DERIVED, network_id)
+    standard_edition = edition_id_of(work.standard)
     what = {
         "city": city.id,
         "day": str(day),
-        "standard": work.standard.model_dump(mode="json"),
+        "time_zone": city.timezone,
+        "standard": standard_edition,
         "editions": editions,
         "inputs": inputs,
         "code": code_version(),
@@ -192,7 +196,8 @@ def _identity(work: Work, tables: DayTables, network_id: str | None) -> Run:
         "arrived_before_ms": work.arrived_before_ms,
     }
     run_id = hashlib.sha256(json.dumps(what, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
-    return Run(run_id, day, city.name, work.standard.id, work.standard.version, editions, inputs, code_version())
+    return Run(run_id, day, city.name, work.standard.id, work.standard.version, editions, inputs, code_version(),
+               standard_edition=standard_edition)  # fmt: skip
 
 
 # --- with roads: positions, passes, rules ---

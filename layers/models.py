@@ -220,6 +220,19 @@ runs = _ledger(
     sa.Column("seconds", JSON, nullable=False),
     sa.Column("passes", BIG, nullable=False),
     sa.Column("passes_file", sa.Text),  # embedded store only
+    sa.Column("standard_edition", sa.Text),  # empty: made before standards were stored
+)
+
+standards = _ledger(
+    "standards",
+    sa.Column("edition_id", sa.Text, primary_key=True),  # SHA-256 of the content
+    sa.Column("standard_id", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("stored_at", UtcTime, nullable=False),
+    sa.Column("author", sa.Text),
+    sa.Column("reason", sa.Text),
 )
 
 run_pointer = _ledger(

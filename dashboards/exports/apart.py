@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from dashboards.auth.principal import Principal, Scope
@@ -27,7 +27,7 @@ from dashboards.exports.files import run_file
 from dashboards.exports.shown import Shown, write_shown
 from dashboards.scope import scoped
 from gis.errors import Fault, ImpossibleError, XunchaError
-from layers.standard_files import load_standard
+from layers.standard_editions import standard_of
 from layers.store import open_store
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ class Order:
 
 def make(order: Order) -> tuple[str, bytes] | tuple[Fault, ...]:
     """Name and bytes of the file, or the faults that made it impossible."""
-    named: Any = order.city.standard
-    standard = load_standard(order.city.resolve(named.path) if named.path else named.name)
+    standard = standard_of(order.city)
     store = open_store(order.store_url, timezone=order.city.timezone)
     try:
         principal = Principal(order.name, order.role, Scope.parse(order.scope))  # type: ignore[arg-type]

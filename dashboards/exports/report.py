@@ -25,7 +25,7 @@ from reportlab.platypus import (
 
 from dashboards.cells import bounds as rate_bounds
 from dashboards.cells import percent
-from dashboards.exports.report_method import inputs_chapter, method_chapter, standard_chapter
+from dashboards.exports.report_method import inputs_chapter, method_chapter, standard_chapter, standard_words
 from dashboards.exports.report_parts import (
     BODY,
     HEIGHT,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from dashboards.tally import Kind
     from dashboards.views import View
     from gis.standard import Standard
+    from layers.standard_editions import Applied
 
 WORST = 30
 LONGEST = 40
@@ -66,11 +67,16 @@ class Report:
 
     views: Mapping[str, View]
     summaries: Sequence[Mapping[str, Any]]
-    standard: Standard
+    applied: Applied
     lang: str
     city: str
     time_zone: str
     bases: Mapping[Kind, pd.DataFrame]
+
+    @property
+    def standard(self) -> Standard:
+        """The standard that was applied."""
+        return self.applied.standard
 
     def t(self, zh: str, en: str) -> str:
         """One of two texts."""
@@ -94,7 +100,7 @@ def write_report(
     summaries: Sequence[Mapping[str, Any]],
     path: Path,
     *,
-    standard: Standard,
+    applied: Applied,
     lang: str,
     city: str,
     time_zone: str,
@@ -105,7 +111,7 @@ def write_report(
         views: views by name, of several days one after the other.
         summaries: as in summary.json, one a day.
         path: the PDF.
-        standard: the standard that was applied, with its clauses and sentences.
+        applied: the standard that was applied, with its clauses and sentences; of several days, that of the last.
         lang: zh or en (the policy's sentences stay Chinese).
         city: name for the cover.
         time_zone: of the times shown.
@@ -118,7 +124,7 @@ def write_report(
     """
     register_fonts()
     bases = {kind: base_of(kind, views[name].frame) for kind, name in VIEW_OF.items()}
-    report = Report(views, summaries, standard, lang, city, time_zone, bases)
+    report = Report(views, summaries, applied, lang, city, time_zone, bases)
     story = [
         *_cover(report), PageBreak(), *_findings(report), *_rules(report), PageBreak(), *_places(report), PageBreak(), *_maps(report),
         PageBreak(), *_worst(report), *_longest(report), PageBreak(), *method_chapter(report), *standard_chapter(report),
@@ -147,7 +153,7 @@ def _cover(report: Report) -> list[Any]:
     facts = [
         (t("核查日期", "Days audited"), report.days),
         (t("执行标准", "Standard"), t(report.standard.zh, report.standard.en)),
-        (t("标准版本", "Version"), f"{summary['standard']['id']} {summary['standard']['version']}"),
+        (t("标准版本", "Version"), standard_words(report)),
         (t("运行编号", "Run"), summary["run_id"]),
         (t("程序版本", "Code"), summary["code_version"]),
     ]

@@ -85,12 +85,29 @@ def method_chapter(report: Report) -> list[Any]:
     return [*parts, Spacer(1, 3 * mm)]
 
 
+def standard_words(report: Report) -> str:
+    """Id, version and stored edition of the standard of each day; several where they differ."""
+    t = report.t
+    found = dict.fromkeys(
+        (s["standard"]["id"], s["standard"]["version"], s["standard"]["edition"]) for s in report.summaries
+    )
+    kept = t("（存档 {e}）", " (stored as {e})")
+    bare = t("（当时未存档，按现行标准文件列示）", " (not stored then: shown by the present file)")
+    named = [f"{i} {v}{kept.format(e=e[:12]) if e else bare}" for i, v, e in found]
+    more = (
+        t("；各日不同，合计按最后一日的标准", "; they differ by day, sums go by that of the last day")
+        if len(found) > 1
+        else ""
+    )
+    return t("、", ", ").join(named) + more
+
+
 def standard_chapter(report: Report) -> list[Any]:
     """Every rule with its clause and sentence, and what had to be assumed."""
     t, standard = report.t, report.standard
     parts: list[Any] = [Heading(t("七、标准与条款", "7 The standard and its clauses"))]
     issued = f",{standard.issued}" if standard.issued else ""
-    parts += [text(f"{t(standard.zh, standard.en)}({standard.issuer}{issued};{standard.id} {standard.version})", style(9.5, color=SOFT)),
+    parts += [text(f"{t(standard.zh, standard.en)}({standard.issuer}{issued};{standard_words(report)})", style(9.5, color=SOFT)),
               Spacer(1, 2 * mm)]  # fmt: skip
     rows = [[rule.clause, t(rule.zh, rule.en), f"“{rule.quote}”", rule_id] for rule_id, rule in standard.rules.items()]
     heads = [t("条款", "Clause"), t("规则", "Rule"), t("原文", "Sentence (verbatim)"), t("编号", "Id")]

@@ -13,14 +13,15 @@ from dashboards.exports.report import write_report
 from dashboards.exports.text import summary, write_columns, write_csv, write_geojson, write_json
 from dashboards.exports.workbook import write_workbook
 from dashboards.views import SPECS, Source, View, make_view, open_run
-from layers.standard_files import list_standards, load_standard
+from layers.standard_editions import Applied, standard_of, stored_standard
+from layers.standard_files import load_standard
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
     from pathlib import Path
 
-    from gis.standard import Standard
+    from layers.store.base import Run
 
 FORMATS = ("csv", "xlsx", "gpkg", "geojson", "html", "pdf")
 
@@ -82,14 +83,17 @@ def export_days(
     written = [write_json(head, out / "summary.json")]
     for done, kind in enumerate(formats):
         tell("写出 files", done, len(formats))
-        written += _write(kind, views, texts, out, stem, city, lang)
+        written += _write(
+            kind, views, texts, out, stem, city, lang, applied=lambda: _applied(city, store, runs[-1].run)
+        )
     tell("写出 files", len(formats), len(formats))
     return written
 
 
 def _write(
-    kind: str, views: dict[str, View], texts: list[dict[str, Any]], out: Path, stem: str, city: CityLike, lang: str
-) -> list[Path]:
+    kind: str, views: dict[str, View], texts: list[dict[str, Any]], out: Path, stem: str, city: CityLike, lang: str,
+    *, applied: Callable[[], Applied],
+) -> list[Path]:  # fmt: skip
     if kind == "csv":
         folder = out / "csv"
         folder.mkdir(exist_ok=True)
@@ -104,20 +108,17 @@ def _write(
     if kind == "gpkg":
         return [write_geopackage(list(views.values()), out / f"{stem}.gpkg", lang=lang)]
     if kind == "pdf":
-        standard = standard_of(city, texts[-1]["standard"]["id"])
         head = {"lang": lang, "city": city.name, "time_zone": city.timezone}
-        return [write_report(views, texts, out / f"{stem}.pdf", standard=standard, **head)]
+        return [write_report(views, texts, out / f"{stem}.pdf", applied=applied(), **head)]
     return [write_map(views, texts[-1], out / "map.html", lang=lang, city=city.name, time_zone=city.timezone)]
 
 
-def standard_of(city: CityLike, standard_id: str) -> Standard:
-    """The standard that a run applied: by its id where it comes with xuncha, else the one that the city file names."""
-    if standard_id in list_standards():
-        return load_standard(standard_id)
-    named: Any = getattr(city, "standard", None)
-    path = getattr(named, "path", None)
-    resolve: Any = getattr(city, "resolve", None)
-    return load_standard(resolve(path) if path and resolve else getattr(named, "name", "") or standard_id)
+def _applied(city: CityLike, store: Source, run: Run) -> Applied:
+    """The standard that a run applied; one made before standards were stored is told by the one that the city file names now."""
+    if run.standard_edition is None:
+        named = getattr(city, "standard", None) is not None
+        return Applied(standard_of(city) if named else load_standard(run.standard_id), None)
+    return stored_standard(store, run.standard_edition)
 
 
 def _stacked(parts: list[View]) -> View:

@@ -89,7 +89,7 @@ def summary(run: Run, rollups: pd.DataFrame, findings: pd.DataFrame) -> dict[str
         "day": str(run.day),
         "city": run.city,
         "run_id": run.run_id,
-        "standard": {"id": run.standard_id, "version": run.standard_version},
+        "standard": {"id": run.standard_id, "version": run.standard_version, "edition": run.standard_edition},
         "code_version": run.code_version,
         "rules": [_rule(r) for r in rules[rules["charged"] == "entitled"].to_dict("records")],
         "rules_by_responsible_person": [_rule(r) for r in rules[rules["charged"] == "responsible"].to_dict("records")],

@@ -158,7 +158,7 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
     live = params.get("mode") == "live" and clock is not None
     now = moment_of(view, d, day, params, clock, time.time())
     people = last_fixes(g, fixes_of(view, day, g, newest.load, now if live else None), now)
-    silent = people["age_s"].to_numpy() > view.standard.measure.silence_s.value
+    silent = people["age_s"].to_numpy() > view.standard_on(day).measure.silence_s.value
     left, interval = left_of(d, now)
     share, at = shown_share(left, interval) * 100, g.section_of_segment
     roads = np.where(at >= 0, share[at], np.nan) if len(share) else np.full(len(at), np.nan)

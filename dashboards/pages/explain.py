@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from dashboards.context import View
 
 
-def _formula(view: View, windows: pd.DataFrame) -> Component:
+def _formula(view: View, day: date, windows: pd.DataFrame) -> Component:
     """The rate worked out in words, by the definition that every screen shares."""
-    by_km = view.standard.measure.weight.value == "km"
+    standard = view.standard_on(day)
+    by_km = standard.measure.weight.value == "km"
     order = ("covered", "missed", "unknown", "excused")
     counts = pd.DataFrame([{o: int((windows["outcome"] == o).sum()) for o in order}]).to_numpy()
     mm = pd.DataFrame([{o: int(windows.loc[windows["outcome"] == o, "length_mm"].sum()) for o in order}]).to_numpy()
-    row = count_frame(counts, mm, view.standard).iloc[0]
+    row = count_frame(counts, mm, standard).iloc[0]
 
     def shown(name: str) -> str:
         return f"{row[f'km_{name}']:,.3f} km" if by_km else f"{int(row[name]):,}"
@@ -80,12 +81,12 @@ def _section(view: View, day: date, section_id: str) -> Component:
         f"{day} · {view.t('explain.lead')}",
         [back(view, day, Choice(level="section", path={}))],
     )
-    left: list[Any] = [clause_part(view, section.get("rule_id"), section.get("no_rule_reason"))]
+    left: list[Any] = [clause_part(view, day, section.get("rule_id"), section.get("no_rule_reason"))]
     left.append(
         card(
             view.t("explain.figure"),
             facts(view, day, section, windows),
-            *([_formula(view, windows)] if len(windows) else []),
+            *([_formula(view, day, windows)] if len(windows) else []),
         )
     )
     if len(windows):
@@ -160,7 +161,7 @@ def _grid(view: View, day: date, grid_id: str) -> Component:
     )
     chart, missing = grid_map(view, day, grid)
     left = [
-        clause_part(view, row["rule_id"], None),
+        clause_part(view, day, row["rule_id"], None),
         card(t("explain.figure"), definition),
         card(t("explain.rounds"), table),
         missing,

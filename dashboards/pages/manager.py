@@ -101,9 +101,9 @@ def _controls(view: View, choice: Choice, names: dict[str, str]) -> Component:
     )  # fmt: skip
 
 
-def _filters(view: View, choice: Choice) -> Component:
+def _filters(view: View, day: date, choice: Choice) -> Component:
     t = view.t
-    rules = [{"label": t.pick(r.zh, r.en), "value": k} for k, r in view.standard.rules.items()
+    rules = [{"label": t.pick(r.zh, r.en), "value": k} for k, r in view.standard_on(day).rules.items()
              if r.kind in {"road", "rounds", "community"}]  # fmt: skip
     outcomes = [{"label": t(f"manager.{o}"), "value": o} for o in OUTCOME_FILTERS]
     named = [
@@ -137,7 +137,7 @@ def _page(view: View, day: date, choice: Choice, start: int) -> list[Any]:
     names = path_names(base, choice, view.lang)
     return [
         _controls(view, choice, names),
-        figures_row(view, choice, figures),
+        figures_row(view, day, choice, figures),
         table_part(view, day, choice, table, start=start, into=into, button=_do),
         export_links(view, day, choice),
         confirmed(view, day, choice, figures, names),
@@ -174,7 +174,7 @@ def layout(view: View) -> Component:
             html.Div(figures, id="manager-figures"),
             html.Div(
                 [
-                    card(None, html.Div([html.Div(controls, id="manager-controls"), _filters(view, choice),
+                    card(None, html.Div([html.Div(controls, id="manager-controls"), _filters(view, day, choice),
                                          html.Div(table, id="manager-table")], className="stack")),
                     side,
                 ],

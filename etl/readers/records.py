@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from etl.base import QUARANTINE_COLUMNS, Read, missing_columns, raw_json
-from etl.inputs import standard_of
 from etl.readers.edges import parse_edges
 from etl.readers.reasons import REASONS
 from etl.readers.sheets import Sheet, normal_word, read_sheet, text_array
@@ -19,6 +18,7 @@ from etl.readers.times import FAULT_CODES, TimeRule, parse_times, twofold_note, 
 from gis.errors import InputError
 from layers.city import allowed_columns
 from layers.contracts import TABLES
+from layers.standard_editions import standard_of
 from layers.store.base import Note, SourceRecord
 
 if TYPE_CHECKING:

@@ -68,6 +68,20 @@ class Edition:
 
 
 @dataclass(frozen=True, slots=True)
+class StandardEdition:
+    """The whole content of a standard as it was when it was first stored."""
+
+    edition_id: str  # SHA-256 of the content
+    standard_id: str
+    version: str
+    file: str  # its name, never an absolute path of the machine
+    content: str  # JSON, inheritance resolved (layers.standard_editions)
+    stored_at: datetime
+    author: str | None = None  # who wrote it, and why, where that is known
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One audit of one local day: `run_id` is the hash of inputs, editions, standard and code."""
 
@@ -81,6 +95,7 @@ class Run:
     code_version: str
     created_at: datetime | None = None  # set by the store
     seconds: Mapping[str, float] = field(default_factory=dict)  # stage -> seconds; not part of run_id
+    standard_edition: str | None = None  # the stored standard that it applied; None: made before standards were stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +210,21 @@ class Store(Protocol):
 
     def quarantine(self, manifest_id: str | None = None, *, limit: int = 1000, offset: int = 0) -> pd.DataFrame:
         """Rejected rows: manifest_id, source, row, column, code, zh, en, raw (JSON)."""
+        ...
+
+    # --- standards ---
+    def put_standard(
+        self, content: str, *, file: str, author: str | None = None, reason: str | None = None
+    ) -> StandardEdition:
+        """Store the content of a standard under its hash; there already: nothing changes, and what was stored first is returned."""
+        ...
+
+    def standard(self, edition_id: str) -> StandardEdition | None:
+        """A stored standard."""
+        ...
+
+    def standards(self) -> list[StandardEdition]:
+        """Every stored standard, oldest first."""
         ...
 
     # --- runs and results ---

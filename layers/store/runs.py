@@ -16,8 +16,8 @@ from layers.store.base import Run
 from layers.store.catalogue import conditions
 from layers.store.conform import conform, contract
 from layers.store.differences import COLUMNS, compare
-from layers.store.editions import Editions
 from layers.store.passes import conform_passes, filter_passes
+from layers.store.standards import Standards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ class _Pointer:
     move_no: int
 
 
-class Runs(Editions):
+class Runs(Standards):
     """Publishing and reading of runs."""
 
     # --- the dialect ---
@@ -114,7 +114,7 @@ class Runs(Editions):
                 run_no=number, run_id=run.run_id, day=run.day, city=run.city, standard_id=run.standard_id,
                 standard_version=run.standard_version,
                 editions=dict(run.editions), inputs=[dict(i) for i in run.inputs], code_version=run.code_version, created_at=self._moment(),
-                seconds=dict(run.seconds), passes=staged.rows, passes_file=file,
+                seconds=dict(run.seconds), passes=staged.rows, passes_file=file, standard_edition=run.standard_edition,
             )
         )  # fmt: skip
         return number
@@ -253,5 +253,6 @@ def _run(row: Any) -> Run:
         "code_version",
         "created_at",
         "seconds",
+        "standard_edition",
     )
     return Run(**{n: row[n] for n in names})

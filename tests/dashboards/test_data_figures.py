@@ -83,10 +83,10 @@ def test_runs_with_their_stages_and_the_pointer():
         NOW,
         {"match": 1.5, "rules": 2.0},
     )
-    table = data.run_table([RUN, older], {RUN.day: RUN.run_id})
+    table = data.run_table([RUN, older], {RUN.day: RUN.run_id}, present="e" * 64)
     assert table["current"].tolist() == [True, False]
     assert table["total_s"].tolist() == [0.0, 3.5]
-    assert data.run_table([older], {}, inputs=False)["inputs"].iloc[0] == []
+    assert data.run_table([older], {}, present="", inputs=False)["inputs"].iloc[0] == []
 
 
 def test_editions_newest_first_and_which_are_used():

@@ -115,9 +115,9 @@ def test_a_choice_survives_its_address():
 
 def test_the_heading_of_the_order_in_which_rows_stand_says_so_and_turns_it(base, standard):
     column = Column("rate_low", "float", "达标率下限", "Rate")
-    view = SimpleNamespace(t=lambda key, **fill: key, standard=standard)
+    view = SimpleNamespace(t=lambda key, **fill: key, standard_on=lambda _: standard)
     for choice, order in ((Choice(level="section"), "ascending"), (Choice(sort="rate_low", down=True), "descending")):
-        (head,) = _heads(view, choice, [column], ["达标率下限"])
+        (head,) = _heads(view, small_run.DAY, choice, [column], ["达标率下限"])
         assert (head["order"], head["do"], head["key"]) == (order, "turn", "rate_low")
     turned = audit_table(base, changed(Choice(level="section"), "turn", "rate_low"), standard).frame
     assert turned["key"].tolist() == ["S0", "S1"]  # best first: by default the worst stands first
