@@ -141,7 +141,7 @@ class Follower:
                 )
             )
         network, network_id = self._networks.of(tables)
-        inputs = day_inputs(self._city, tables, network)
+        inputs = day_inputs(self._city, self._standard, tables, network)
         crew = crew_of(inputs, self._standard)
         plan = plan_roads(network, no_passes(), crew, self._standard, day, self._city.zone)
         windows = responsible_windows(network, crew, self._standard, plan)

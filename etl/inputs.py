@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from gis.standard import Standard
     from layers.city import City
     from layers.store.base import Store
 
@@ -105,6 +106,7 @@ def match_settings(city: City) -> MatchSettings:
     return settings_of(MatchSettings, city.matching, "matching")
 
 
-def network_settings(city: City) -> NetworkSettings:
-    """Settings of the network step."""
-    return settings_of(NetworkSettings, city.network, "network")
+def network_settings(city: City, standard: Standard) -> NetworkSettings:
+    """Settings of the network step; whether each carriageway is asked for is the standard's to say (`measure.carriageways`)."""
+    found = settings_of(NetworkSettings, city.network, "network")
+    return replace(found, each_side=standard.measure.carriageways.value == "each")

@@ -19,8 +19,6 @@ from gis.network import Network, build_network, network_from_tables, network_to_
 from gis.network.squads import owners_of_day, with_owners
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pyproj
 
     from etl.inputs import DayTables
@@ -47,7 +45,7 @@ class Networks:
         Raises:
             InputError: the roads cannot make a network.
         """
-        edition_id = _edition_id(self._city, tables, self._standard.rule_of_class())
+        edition_id = _edition_id(self._city, tables, self._standard)
         if self._held is None or self._held[0] != edition_id:
             self._held = self._matcher = None  # not two networks at once
             self._held = (edition_id, network_for(self._city, self._store, tables, self._standard)[0])
@@ -66,8 +64,7 @@ def network_for(city: City, store: Store, tables: DayTables, standard: Standard)
     Raises:
         InputError: the roads cannot make a network.
     """
-    rules = standard.rule_of_class()
-    edition_id = _edition_id(city, tables, rules)
+    edition_id, settings = _edition_id(city, tables, standard), network_settings(city, standard)
     crs = metric_crs(city, tables)
     if any(e.edition_id == edition_id for e in store.editions("segments")):
         network = kept(store.cache, edition_id, crs) or _read(store, edition_id, crs)
@@ -78,14 +75,14 @@ def network_for(city: City, store: Store, tables: DayTables, standard: Standard)
     network = build_network(
         gpd.GeoDataFrame(tables["road_edges"]),
         metric_crs=crs,
-        rule_of_class=rules,
+        rule_of_class=standard.rule_of_class(),
         areas=gpd.GeoDataFrame(tables["areas"]),
         work_grids=gpd.GeoDataFrame(tables["work_grids"]),
         community_grids=gpd.GeoDataFrame(tables["community_grids"]),
         responsibilities=tables["responsibilities"],
-        settings=network_settings(city),
+        settings=settings,
     )
-    network = with_owners(network, _owners(city, tables), tables["responsibilities"], settings=network_settings(city))
+    network = with_owners(network, _owners(city, tables), tables["responsibilities"], settings=settings)
     segments, sections = network_to_tables(network)
     told = pd.DataFrame(network.notes, columns=["code", "count", "zh", "en"])
     for table, frame in zip(DERIVED, (told, sections, segments), strict=True):
@@ -124,13 +121,13 @@ def _owners(city: City, tables: DayTables) -> Owners:
     )
 
 
-def _edition_id(city: City, tables: DayTables, rules: Mapping[str, str]) -> str:
+def _edition_id(city: City, tables: DayTables, standard: Standard) -> str:
     """Hash of all that the network follows from."""
     what = {
         "editions": {t: tables.editions.get(t) for t in RESTS_ON},
-        "settings": asdict(network_settings(city)),
+        "settings": asdict(network_settings(city, standard)),
         "crs": metric_crs(city, tables).to_wkt(),
-        "rules": dict(rules),
+        "rules": standard.rule_of_class(),
         "owners": _owners(city, tables).facts(),
         "code": code_sha256("gis.network"),
     }

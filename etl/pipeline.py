@@ -207,7 +207,7 @@ def _with_roads(work: Work, tables: DayTables, network: Network) -> tuple[dict[s
     with work.stage("history"):
         history = _history(work, tables, network)
     with work.stage("rules"):
-        inputs = day_inputs(work.city, tables, network, history)
+        inputs = day_inputs(work.city, work.standard, tables, network, history)
         crew = with_fixes(crew_of(inputs, work.standard), matched.fixes, work.standard)
         results = audit_day(
             inputs, network=network, fixes=matched.fixes, passes=matched.passes, standard=work.standard, crew=crew,
@@ -262,22 +262,28 @@ def _history(work: Work, tables: DayTables, network: Network) -> list[tuple[Pass
         members = set(persons["person_id"][persons["role"].isin(roles)])
         devices = tuple(sorted(set(carried["device_id"][carried["person_id"].isin(members)])))
         matched = _matched(work, earlier, network, device_ids=devices)
-        inputs = day_inputs(work.city, earlier, network, [])
+        inputs = day_inputs(work.city, work.standard, earlier, network, [])
         out.append((matched.passes, with_fixes(crew_of(inputs, work.standard), matched.fixes, work.standard)))
     return out
 
 
 def day_inputs(
-    city: City, tables: DayTables, network: Network | None, history: Sequence[tuple[Passes, Crew]] = ()
+    city: City,
+    standard: Standard,
+    tables: DayTables,
+    network: Network | None,
+    history: Sequence[tuple[Passes, Crew]] = (),
 ) -> DayInputs:
     """The tables of a day as the rules read them, with responsibilities and exceptions resolved on the network."""
     given: dict[str, Any] = {t: tables[t] for t in DAY_FIELDS if tables.has(t)}
     if network is not None and tables.has("responsibilities"):
         given["responsibilities"] = resolve_responsibilities(
-            tables["responsibilities"], network, settings=network_settings(city)
+            tables["responsibilities"], network, settings=network_settings(city, standard)
         )
     if network is not None and tables.has("exceptions"):
-        given["exceptions"] = resolve_exceptions(tables["exceptions"], network, settings=network_settings(city))
+        given["exceptions"] = resolve_exceptions(
+            tables["exceptions"], network, settings=network_settings(city, standard)
+        )
     return DayInputs(tables.day, city.zone, **given, unassigned_modes=city.counting.counted_modes, history=history)
 
 
@@ -287,7 +293,7 @@ def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFram
     from gis.density import density  # noqa: PLC0415
 
     with work.stage("rules"):
-        inputs = day_inputs(work.city, tables, None, [])
+        inputs = day_inputs(work.city, work.standard, tables, None, [])
         nothing = _no_fixes()
         crew = with_fixes(crew_of(inputs, work.standard), nothing, work.standard)
         crs = metric_crs(work.city, tables)

@@ -55,6 +55,7 @@ EXTRA_COLUMNS: dict[str, tuple[str, ...]] = {
     "persons": ("unit_name",),
 }
 
+OF_THE_STANDARD = frozenset({"each_side"})  # of the network step, but the standard says it
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -330,7 +331,7 @@ def option_names(table: Literal["matching", "network"]) -> list[str]:
         return [f.name for f in fields(MatchSettings)]
     from gis.network import NetworkSettings  # noqa: PLC0415
 
-    return [f.name for f in fields(NetworkSettings)]
+    return [f.name for f in fields(NetworkSettings) if f.name not in OF_THE_STANDARD]
 
 
 def _check_steps(faults: Faults, raw: dict[str, Any]) -> None:

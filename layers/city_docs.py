@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from gis.matching import MatchSettings
 from gis.network import NetworkSettings
-from layers.city import City, Counting, Map, Roads, Source, Standard, Store
+from layers.city import OF_THE_STANDARD, City, Counting, Map, Roads, Source, Standard, Store
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -43,7 +43,9 @@ def settings_markdown() -> str:
     ):
         out += [f"### `{header}` {title}", "", "| 设置 key | 默认 default |", "|---|---|"]
         out += [
-            f"| `{f.name}` | {_shown(PydanticUndefined if f.default is MISSING else f.default)} |" for f in fields(kind)
+            f"| `{f.name}` | {_shown(PydanticUndefined if f.default is MISSING else f.default)} |"
+            for f in fields(kind)
+            if f.name not in OF_THE_STANDARD
         ]
         out.append("")
     return "\n".join(out).rstrip() + "\n"

@@ -189,6 +189,17 @@ def _check_reach(faults: Faults, path: KeyPath, source: Source) -> None:
         faults.check_variables((*path, key), [v for t in texts for v in variables_in(t)])
 
 
+MOVED = {
+    ("network", "each_side"): (
+        "双幅路是否两侧都要巡，由标准规定，不在城市文件中设置",
+        "whether each side of a divided road is asked for is said by the standard, no longer here",
+        '删去此行；两侧都要时，在自有标准文件中写 [measure.carriageways] value = "each"',
+        'remove the line; where each side is asked for, write [measure.carriageways] value = "each" in a standard file of your own',
+    ),
+}  # fmt: skip
+"""Settings that went elsewhere: what happened, in both languages, and what to do."""
+
+
 def check_options(faults: Faults, table: str, given: object, known: Iterable[str]) -> None:
     """Options of [matching] and [network] must be those of the step that reads them."""
     names = sorted(known)
@@ -196,7 +207,9 @@ def check_options(faults: Faults, table: str, given: object, known: Iterable[str
         faults.add((table,), "city.value", f"应写成 [{table}]", f"must be written [{table}]")
         return
     for key in given:
-        if key not in names:
+        if (table, key) in MOVED:
+            faults.add((table, key), "city.moved", *MOVED[table, key][:2], fix=MOVED[table, key][2:])
+        elif key not in names:
             similar = near(key, names) or names
             faults.add((table, key), "city.unknown_key", f"没有名为 {key} 的设置", f"there is no setting {key}",
                        fix=(f"可用：{'、'.join(similar)}", f"known: {', '.join(similar)}"))  # fmt: skip

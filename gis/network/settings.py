@@ -32,7 +32,7 @@ class NetworkSettings:
         scope_share: share of a segment's length that must lie in the scope.
         boundary_tolerance_m: a segment within this distance of a boundary counts as inside on both sides.
         min_section_m, max_section_m: default sections are not cut shorter, and are cut at the next node when longer.
-        each_side: True where each carriageway of a divided road must be patrolled on its own.
+        each_side: True where each carriageway of a divided road must be patrolled on its own (`measure.carriageways` of the standard).
         pair_distance_m: largest distance between paired carriageways.
         pair_angle_deg: largest deviation from opposite headings.
         pair_share: share of a segment's length that must run beside its partner.
