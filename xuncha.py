@@ -168,6 +168,31 @@ def main() -> None:
         raise SystemExit(XunchaError.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except Exception as error:  # noqa: BLE001 (a fault of ours is told in words too, its trace kept for whoever mends it)
+        typer.echo(XunchaError(_unforeseen(error)).render(language()), err=True)
+        raise SystemExit(XunchaError.exit_code) from None
+
+
+def _unforeseen(error: Exception) -> Fault:
+    """What nobody foresaw, as one fault; the trace goes to a file, or to the terminal where XUNCHA_TRACE is set."""
+    import os
+    import tempfile
+    import traceback
+
+    trace = "".join(traceback.format_exception(error))
+    what = f"{type(error).__name__}: {error}"[:300]
+    if os.environ.get("XUNCHA_TRACE"):
+        typer.echo(trace, err=True)
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", prefix="xuncha-trace-", suffix=".txt", delete=False
+        ) as file:
+            file.write(trace)
+        kept = file.name
+    except OSError:  # a full disk
+        kept = "XUNCHA_TRACE=1"
+    return Fault("cli.unforeseen", f"程序没有预料到的错误（{what}）", f"an error that the program did not foresee ({what})",
+                 f"请把 {kept} 交给维护者", f"give {kept} to those who maintain it")  # fmt: skip
 
 
 if __name__ == "__main__":

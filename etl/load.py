@@ -44,7 +44,9 @@ class Spool:
     sample: pa.Table
 
     def batches(self) -> Iterator[pa.Table]:
-        """The positions again, as they were read."""
+        """The positions again, as they were read; none where all were set aside."""
+        if not self.path.stat().st_size:
+            return
         with self.path.open("rb") as file, pa.ipc.open_stream(file) as stream:
             for batch in stream:
                 yield pa.Table.from_batches([batch])
@@ -141,7 +143,18 @@ def try_sources(
                 reads.append((source, _read(source, context)))
         except XunchaError as error:
             faults += [f if f.file else replace(f, file=source.where) for f in error.faults]
+        except Exception as error:  # noqa: BLE001 (whatever a driver throws is a fault of its source; the others go on)
+            faults.append(unexpected(error, source.where))
     return _without_repeats(reads), spools, faults
+
+
+def unexpected(error: Exception, where: str) -> Fault:
+    """An error that no reader foresaw, as a fault of its source."""
+    what = f"{type(error).__name__}: {error}"[:300]
+    return Fault(
+        "source.unreadable", f"无法读取（{what}）", f"cannot be read ({what})",
+        "检查文件是否完整、格式与编码是否如所写", "check that the file is whole, and of the format and encoding declared", file=where,
+    )  # fmt: skip
 
 
 def _read(source: Source, context: Context) -> Read:

@@ -72,7 +72,7 @@ def replay_day(
 
     Raises:
         SettingsError: the speed is not positive, or the scratch store is the source itself or holds something else.
-        ImpossibleError: the day holds no positions, or has been played to its end.
+        ImpossibleError: the day holds no positions, or has been played to its end and audited.
     """
     if not speed > 0 or step_s <= 0 or follow_every_s <= 0:
         raise SettingsError(Fault("replay.speed", "倍速与步长必须大于 0", "speed and steps must be above zero"))
@@ -89,7 +89,7 @@ def replay_day(
         positions = source_store.positions.scan(day)
         moments = clock(positions, day_bounds(day, city.zone), step_s)
         ahead = moments if reached is None else moments[moments > reached]
-        if len(ahead) == 0:
+        if len(ahead) == 0 and scratch.current_run(day) is not None:
             raise ImpossibleError(
                 Fault(
                     "replay.over",

@@ -26,6 +26,9 @@ PERIODS = ("day", "week", "month")
 LEVELS = ((0.01, "99"), (0.05, "95"), (0.10, "90"))
 
 
+MOST_CELLS = 4_000_000  # 100 × 100 km at 50 m; each takes some hundred bytes
+
+
 @dataclass(frozen=True, slots=True)
 class HotspotSettings:
     """How hotspots are judged; every figure is an analyst's choice, none is the policy's.
@@ -95,7 +98,7 @@ def make_cells(study_area: gpd.GeoSeries, *, crs: pyproj.CRS, cell_m: float) -> 
         cell_m: edge of a cell, metres.
 
     Raises:
-        InputError: nothing to lay cells over.
+        InputError: nothing to lay cells over, or an area so wide that a wrong vertex is likelier than such a county.
     """
     area = gpd.GeoSeries(study_area.dropna()).to_crs(crs)
     area = gpd.GeoSeries(area[~area.is_empty])
@@ -113,6 +116,8 @@ def make_cells(study_area: gpd.GeoSeries, *, crs: pyproj.CRS, cell_m: float) -> 
     x0, y0 = np.floor(min_x / cell_m) * cell_m, np.floor(min_y / cell_m) * cell_m
     columns = int(np.floor((max_x - x0) / cell_m)) + 1
     rows = int(np.floor((max_y - y0) / cell_m)) + 1
+    if rows * columns > MOST_CELLS:
+        raise _too_wide(columns * cell_m / 1000, rows * cell_m / 1000)
     inside = np.zeros((rows, columns), dtype=np.bool_)
     cells = Cells(crs, float(x0), float(y0), cell_m, columns, rows, inside)
     if area.geom_type.isin(["Point", "MultiPoint"]).all():
@@ -123,6 +128,16 @@ def make_cells(study_area: gpd.GeoSeries, *, crs: pyproj.CRS, cell_m: float) -> 
     _, hit = tree.query(area.make_valid().to_numpy(), predicate="intersects")
     inside.reshape(-1)[np.unique(hit)] = True
     return cells
+
+
+def _too_wide(east_km: float, north_km: float) -> InputError:
+    size = f"{east_km:,.0f} × {north_km:,.0f} km"
+    zh, en = f"范围达 {size}，多半有错误的顶点", f"the area is {size}: some grid or boundary has a wrong vertex"
+    fix = (
+        "在装载提示中查找超出范围的图形并改正",
+        "look in the notes of the load for shapes that reach too far, and mend them",
+    )
+    return InputError(Fault("cells.too_wide", zh, en, *fix))
 
 
 def gi_star(counts: npt.NDArray[np.float64], cells: Cells) -> npt.NDArray[np.float64]:

@@ -61,6 +61,8 @@ def density_surface(
     cell_of, first = np.unique(cell_of, return_index=True)
     grid_of = grid_of[first]
     centres, flat = centres[cell_of], flat[cell_of]
+    if not len(centres):  # grids without an inside
+        return _frame(np.zeros(0, dtype=object), np.zeros((4, 0)), gpd.GeoSeries([], crs=4326))
     members = np.bincount(grid_of, minlength=len(grids))
     # A grid too small to hold a cell's centre gives its persons to the nearest cell.
     spread = np.stack([grids[c].to_numpy(float)[grid_of] / members[grid_of] for c in ("required", "allocated")])

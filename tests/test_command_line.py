@@ -6,6 +6,7 @@ import socket
 from contextlib import closing
 from datetime import UTC, date, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
@@ -69,6 +70,23 @@ def test_a_folder_that_cannot_be_made_is_told_without_a_traceback(monkeypatch, c
     assert code == 1
     assert "[cli.file]" in said
     assert "Traceback" not in said
+
+
+def test_what_nobody_foresaw_is_one_fault_with_its_trace_in_a_file(monkeypatch, capsys, city):
+    def broken(_):
+        message = "never thought of"
+        raise ZeroDivisionError(message)
+
+    monkeypatch.setattr("layers.city.load_city_file", broken)
+    monkeypatch.delenv("XUNCHA_TRACE", raising=False)
+    code, said = failed(monkeypatch, capsys, "check", city)
+    assert code == 1
+    assert said.count("\n") == 1
+    assert "[cli.unforeseen]" in said
+    assert "ZeroDivisionError: never thought of" in said
+    kept = Path(said.split("请把 ")[1].split(" 交给")[0])
+    assert "Traceback" in kept.read_text(encoding="utf-8")
+    kept.unlink()
 
 
 def test_a_taken_port_is_told_before_an_address_is(monkeypatch, capsys, city):

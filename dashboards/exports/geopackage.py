@@ -28,6 +28,7 @@ STYLE_OF_VIEW = {
     "density_surface": "density_surface",
     "hotspots": "hotspots",
 }
+MOMENT = "2000-01-01T00:00:00.000Z"  # of every change: a run gives the same bytes whenever it is exported
 _STYLES = """
 CREATE TABLE layer_styles (
   id INTEGER PRIMARY KEY AUTOINCREMENT, f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256),
@@ -78,6 +79,8 @@ def write_geopackage(
                         layer.title(lang),
                     ),
                 )
+        for table, column in (("gpkg_contents", "last_change"), ("layer_styles", "update_time")):
+            db.execute(f"UPDATE {table} SET {column} = ?", (MOMENT,))
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,8 +126,19 @@ def write_map(
         page.fit_bounds([[spread[1].min(), spread[0].min()], [spread[3].max(), spread[2].max()]])
     folium.LayerControl(collapsed=False, position="topright").add_to(page)
     furnish(page, _heading(summary, city, lang), "".join(legends))
-    page.save(str(path))
+    save(page, path)
     return path
+
+
+RANDOM_ID = re.compile(r"(?<=_)[0-9a-f]{32}(?![0-9a-f])")
+
+
+def save(page: folium.Map, path: Path) -> None:
+    """Write a map with the same bytes each time: folium gives every element a random id, here they are numbered as they appear."""
+    numbers: dict[str, str] = {}
+    text = page.get_root().render()
+    named = RANDOM_ID.sub(lambda found: numbers.setdefault(found[0], f"{len(numbers):032x}"), text)
+    path.write_text(named, encoding="utf-8")
 
 
 def _asset(name: str) -> str:

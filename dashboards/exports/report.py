@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 import pandas as pd
 import shapely
@@ -132,13 +134,15 @@ def write_report(
     ]  # fmt: skip
     title = report.t(f"{city}巡查覆盖核查报告", f"{city}: patrol coverage audit")
     run = str(summaries[-1]["run_id"])[:12]
+    body = io.BytesIO()
     document = SimpleDocTemplate(
-        str(path), pagesize=(WIDTH, HEIGHT), leftMargin=MARGIN, rightMargin=MARGIN, topMargin=16 * mm, bottomMargin=18 * mm, title=title,
+        body, pagesize=(WIDTH, HEIGHT), leftMargin=MARGIN, rightMargin=MARGIN, topMargin=16 * mm, bottomMargin=18 * mm, title=title,
         author=city, subject=report.days, keywords=f"run {run}", creator="xuncha", invariant=1, lang="zh-CN" if lang == "zh" else "en",
     )  # fmt: skip
     foot = f"{title} · {report.days} · {report.t('运行', 'run')} {run}"
     words = report.t("第 {page} 页，共 {pages} 页", "page {page} of {pages}")
     document.build(story, canvasmaker=numbered(foot, words))
+    path.write_bytes(body.getvalue())
     return path
 
 
@@ -271,7 +275,7 @@ def _findings(report: Report) -> list[Any]:
     t = report.t
     look = style(10.5, leading=18, leftIndent=14, bulletIndent=0)
     parts: list[Any] = [Heading(t("一、主要发现", "1 Findings")), Spacer(1, 2 * mm)]
-    parts += [Paragraph(s, look, bulletText="•") for s in _sentences(report)]
+    parts += [Paragraph(escape(s), look, bulletText="•") for s in _sentences(report)]  # names are text
     notes = report.views["findings"].frame
     if len(notes):
         rows = [[f"{int(n['count']):,}", n["zh"] if report.lang == "zh" else n["en"], n["code"]] for n in notes.to_dict("records")]  # fmt: skip

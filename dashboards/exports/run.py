@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import geopandas as gpd
 import pandas as pd
 
+from dashboards.exports.aside import final, written_aside
 from dashboards.exports.geopackage import write_geopackage
 from dashboards.exports.html_map import write_map
 from dashboards.exports.report import write_report
@@ -67,9 +68,8 @@ def export_days(
     Raises:
         ImpossibleError: a day has not been audited.
     """
-    out.mkdir(parents=True, exist_ok=True)
     tell = progress or (lambda *_: None)
-    runs = [open_run(store, day) for day in days]
+    runs = [open_run(store, day) for day in days]  # before a folder is made
     views: dict[str, View] = {}
     for done, name in enumerate(SPECS):
         tell("视图 views", done, len(SPECS))
@@ -80,14 +80,15 @@ def export_days(
         texts[0] if len(texts) == 1 else {"from": str(days[0]), "to": str(days[-1]), "city": city.name, "days": texts}
     )
     stem = f"xuncha-{days[0]}" if len(days) == 1 else f"xuncha-{days[0]}-{days[-1]}"
-    written = [write_json(head, out / "summary.json")]
-    for done, kind in enumerate(formats):
-        tell("写出 files", done, len(formats))
-        written += _write(
-            kind, views, texts, out, stem, city, lang, applied=lambda: _applied(city, store, runs[-1].run)
-        )
-    tell("写出 files", len(formats), len(formats))
-    return written
+    with written_aside(out) as part:
+        written = [write_json(head, part / "summary.json")]
+        for done, kind in enumerate(formats):
+            tell("写出 files", done, len(formats))
+            written += _write(
+                kind, views, texts, part, stem, city, lang, applied=lambda: _applied(city, store, runs[-1].run)
+            )
+        tell("写出 files", len(formats), len(formats))
+    return final(written, part, out)
 
 
 def _write(

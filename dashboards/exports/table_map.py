@@ -11,7 +11,7 @@ import geopandas as gpd
 import shapely
 
 from dashboards.cells import cell
-from dashboards.exports.html_map import DIGITS, draw_layer, furnish, legend_section
+from dashboards.exports.html_map import DIGITS, draw_layer, furnish, legend_section, save
 from dashboards.views import in_words
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def write_table_map(shown: Shown, layer: Layer, path: Path, *, backdrop: Any = N
     heading = f'<div class="x-head"><h1>{html.escape(shown.title)}</h1><p>{about}</p></div>'
     body = _table(heads, rows, frame, layer, cut=_cut(len(table.frame), lang))
     furnish(page, heading, legend, _STYLE + body + _SCRIPT.replace("MAP", page.get_name()))
-    page.save(str(path))
+    save(page, path)
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -86,13 +87,15 @@ def write_table_report(shown: Shown, layer: Layer, path: Path, *, backdrop: Any 
     story.append(
         data_table(heads, cells, _fitted(natural, texts, body), right=right, width=body, size=SIZE, points=True)
     )
+    made = io.BytesIO()
     document = SimpleDocTemplate(
-        str(path), pagesize=(width, height), leftMargin=MARGIN, rightMargin=MARGIN, topMargin=13 * mm, bottomMargin=16 * mm,
+        made, pagesize=(width, height), leftMargin=MARGIN, rightMargin=MARGIN, topMargin=13 * mm, bottomMargin=16 * mm,
         title=title, subject="; ".join(f"{k} {v}" for k, v in words), creator="xuncha", invariant=1, lang="zh-CN" if zh else "en",
     )  # fmt: skip
     foot = f"{title} · {words[0][1]}" if words else title
     pages = "第 {page} 页，共 {pages} 页" if zh else "page {page} of {pages}"
     document.build(story, canvasmaker=numbered(foot, pages, width=width, first=1))
+    path.write_bytes(made.getvalue())
     return path
 
 

@@ -74,7 +74,10 @@ def write_workbook(
         "nan_inf_to_errors": False,
     }
     with xlsxwriter.Workbook(str(path), options) as book:
-        book.set_properties({"title": f"{summary['city']} {summary['day']}", "comments": f"run {summary['run_id']}"})
+        about = {"title": f"{summary['city']} {summary['day']}", "comments": f"run {summary['run_id']}"}
+        book.set_properties(
+            {**about, "created": pd.Timestamp(str(summary["day"])).to_pydatetime()}
+        )  # the same bytes again
         formats = _formats(book)
         printed = [_printed(views[n]) for n in SHEETS if n in views]
         shown = [v for v in printed if len(v.frame)]

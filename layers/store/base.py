@@ -308,6 +308,15 @@ class Store(Protocol):
         """What `beat` was told last, with `at_ms`."""
         ...
 
+    # --- what the program remembers (files that were looked at) ---
+    def remember(self, key: str, text: str) -> None:
+        """Keep a text under a key in place of what was there."""
+        ...
+
+    def recall(self, key: str) -> str | None:
+        """What `remember` was told last, None where it was told nothing."""
+        ...
+
     # --- ledgers of the application (accounts, access log, confirmations) ---
     def ledger_append(self, ledger: str, *rows: Mapping[str, Any]) -> None:
         """Append rows to `users`, `access_log` or `confirmations`, all or none (users: the newest row of a name counts)."""

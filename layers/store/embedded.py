@@ -215,7 +215,13 @@ class EmbeddedStore(Ledgers):
         tests = [pc.field(n).isin(pa.array(list(v), kind)) for n, (v, kind) in wanted.items() if v is not None]
         test = functools.reduce(operator.and_, tests) if tests else None
         with translated_files():
-            return pq.read_table(self.folder / row["passes_file"], schema=PASSES, filters=test, partitioning=None)
+            return pq.read_table(
+                self.folder / row["passes_file"],
+                schema=PASSES,
+                filters=test,
+                partitioning=None,
+                page_checksum_verification=True,
+            )
 
 
 def _cut(values: list[Any], begin: int, end: int, size: int) -> Iterator[list[Any]]:

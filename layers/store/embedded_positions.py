@@ -198,8 +198,12 @@ def _read(path: Path, device_ids: Sequence[str] | None = None) -> pa.Table:
     filters = None if device_ids is None else pc.field("device_id").isin(pa.array(list(device_ids), pa.string()))
     with translated_files():
         if filters is None:
-            return pq.read_table(path, read_dictionary=["device_id"], partitioning=None)
-        return pq.read_table(path, schema=positions.SCHEMA, filters=filters, partitioning=None)
+            return pq.read_table(
+                path, read_dictionary=["device_id"], partitioning=None, page_checksum_verification=True
+            )
+        return pq.read_table(
+            path, schema=positions.SCHEMA, filters=filters, partitioning=None, page_checksum_verification=True
+        )
 
 
 def _row(f: _File, manifest_id: str) -> dict[str, object]:

@@ -39,7 +39,14 @@ def sync_folder(folder: Path) -> None:
 def sync_write(table: pa.Table, path: Path) -> None:
     """Write Parquet and wait until it is on the disk."""
     with path.open("wb") as file:
-        pq.write_table(table, file, compression="lz4", use_dictionary=["device_id"], row_group_size=ROW_GROUP)
+        pq.write_table(
+            table,
+            file,
+            compression="lz4",
+            use_dictionary=["device_id"],
+            row_group_size=ROW_GROUP,
+            write_page_checksum=True,
+        )
         file.flush()
         os.fsync(file.fileno())
 

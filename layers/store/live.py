@@ -30,6 +30,7 @@ TABLES: dict[str, pa.Schema] = {
 """What live evidence holds: passes; full patrols of sections; who answers for a section when; rounds of work grids."""
 
 _BEAT = "follow"
+_NOTE = "note "
 
 
 def newer(run: Run | None, live: Live | None) -> Run | Live | None:
@@ -143,6 +144,20 @@ class LiveEvidence(Runs):
         with self._locked(f"live:{day.isoformat()}"), self._transaction() as conn:
             for table in (models.live_tables, models.live_days):
                 conn.execute(sa.delete(table).where(table.c.day == day))
+
+    # --- what the program remembers ---
+    def remember(self, key: str, text: str) -> None:
+        """Keep a text under a key in place of what was there."""
+        self._ready()
+        with self._locked("note"), self._transaction() as conn:
+            self._say(conn, f"{_NOTE}{key}", text)
+
+    def recall(self, key: str) -> str | None:
+        """What `remember` was told last, None where it was told nothing."""
+        meta = models.store_meta
+        with self._reading() as conn:
+            found = conn.execute(sa.select(meta.c.value).where(meta.c.key == f"{_NOTE}{key}")).scalar()
+        return None if found is None else str(found)
 
     # --- the follower's state ---
     def beat(self, state: Mapping[str, Any]) -> None:

@@ -79,6 +79,20 @@ _UNREACHABLE = (
     "检查服务器是否启动、地址与端口是否正确",
     "check that the server runs, its address and port",
 )
+_UNKNOWN = ("存储未改动；若重试仍然如此，请报告这一行", "the store is as it was; if it happens again, report this line")
+# What SQLite says (sqlite3_errstr), its meaning and the remedy. Only a damaged file needs a backup: whoever follows that advice for a full
+# disk loses what came after the backup.
+_SQLITE = {
+    "disk is full": ("store.full", "磁盘已满", "the disk is full", "清理磁盘后重试", "free space, then try again"),
+    "disk I/O error": ("store.file", "读写磁盘失败", "reading or writing the disk failed",
+                       "检查磁盘空间、配额与文件系统，再重试", "check space, quota and file system, then try again"),
+    "readonly database": ("store.permission", "存储只读", "the store is read only",
+                          "检查权限与挂载方式", "check its rights and how it is mounted"),
+    "unable to open database file": ("store.permission", "打不开存储", "the store cannot be opened",
+                                     "检查文件夹的权限与挂载方式", "check the folder's rights and how it is mounted"),
+    "malformed": ("store.damaged", "存储已损坏", "the store is damaged", "从备份恢复", "restore a backup"),
+    "not a database": ("store.damaged", "存储已损坏", "the store is damaged", "从备份恢复", "restore a backup"),
+}  # fmt: skip
 _NAMED = {
     "password authentication failed": "28P01",
     "no password supplied": "28P01",
@@ -96,13 +110,7 @@ def _postgres(error: psycopg.Error) -> StoreError:
     known = _STATES.get(state or "")
     if known is None and isinstance(error, psycopg.OperationalError):
         known = _UNREACHABLE
-    code, zh, en, fix_zh, fix_en = known or (
-        "store.database",
-        "数据库出错",
-        "database error",
-        "从备份恢复，或重建存储",
-        "restore a backup, or build the store anew",
-    )
+    code, zh, en, fix_zh, fix_en = known or ("store.database", "数据库出错", "database error", *_UNKNOWN)
     return store_error(code, f"{zh}：{text}", f"{en}: {text}", fix_zh, fix_en)
 
 
@@ -132,11 +140,24 @@ def translated_files() -> Iterator[None]:
         yield
     except OSError as error:
         raise _file(error) from error
+    except pa.ArrowException as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: BaseException) -> StoreError:
+    zh, en = f"存储中的 Parquet 文件已损坏：{error}", f"a Parquet file of the store is damaged: {error}"
+    return store_error(
+        "store.damaged",
+        zh,
+        en,
+        "从备份恢复这个文件，或删去其来源重新装入",
+        "restore that file from a backup, or load its source anew",
+    )
 
 
 def _file(error: OSError) -> StoreError:
     name = error.filename or error
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return store_error(
             "store.permission",
             f"没有写入权限：{name}",
@@ -144,7 +165,9 @@ def _file(error: OSError) -> StoreError:
             "检查文件夹权限",
             "check the folder's rights",
         )
-    if error.errno == errno.ENOSPC:
+    if "checksum" in str(error) or "Corrupt" in str(error):
+        return _damaged(error)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return store_error(
             "store.full",
             f"磁盘已满：{name}",
@@ -187,13 +210,10 @@ def _any(error: BaseException | None) -> StoreError:
     text = str(error)
     if any(words in text for words in _LOCKED):
         return busy("SQLite")
-    return store_error(
-        "store.database",
-        f"数据库出错：{text}",
-        f"database error: {text}",
-        "从备份恢复，或重建存储",
-        "restore a backup, or build the store anew",
-    )
+    for words, (code, zh, en, fix_zh, fix_en) in _SQLITE.items():
+        if words in text:
+            return store_error(code, f"{zh}：{text}", f"{en}: {text}", fix_zh, fix_en)
+    return store_error("store.database", f"数据库出错：{text}", f"database error: {text}", *_UNKNOWN)
 
 
 @contextmanager

@@ -119,10 +119,22 @@ def tables() -> dict[str, pd.DataFrame]:
     }  # fmt: skip
 
 
-def fill(store) -> Run:
+def two_towns(names: tuple[str, str]) -> dict[str, pd.DataFrame]:
+    """The same tables, with a section each in two towns of these names."""
+    made = tables()
+    for table in ("sections", "segments"):
+        made[table].loc[1, "town_id"] = "T2"
+    second = made["areas"].assign(area_id="T2")
+    made["areas"] = pd.concat([made["areas"], second], ignore_index=True)
+    made["areas"]["name"] = [*names]
+    return made
+
+
+def fill(store, given: dict[str, pd.DataFrame] | None = None) -> Run:
     """Publish the run into a prepared store."""
     editions = {}
-    for name, part in tables().items():
+    made = given or tables()
+    for name, part in made.items():
         kind = TABLES[name].kind
         if kind == "input":
             record = SourceRecord(name, name, f"{name}.csv", name.ljust(64, "0"), len(part) + (name == "persons"))
@@ -133,5 +145,5 @@ def fill(store) -> Run:
                 name, part, edition_id=f"{name}-edition", valid_from=date(2026, 1, 1)
             ).edition_id
     run = Run(RUN.run_id, DAY, RUN.city, RUN.standard_id, RUN.standard_version, editions, RUN.inputs, RUN.code_version)
-    store.publish(run, {n: p for n, p in tables().items() if TABLES[n].kind == "result"}, [])
+    store.publish(run, {n: p for n, p in made.items() if TABLES[n].kind == "result"}, [])
     return run

@@ -1,27 +1,33 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
+import resource
 import sqlite3
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import geopandas as gpd
 import openpyxl
 import pandas as pd
+import pymupdf
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import small_run
 
-from dashboards.exports import export_days
+from dashboards.exports import export_days, run
+from dashboards.exports.aside import PART
 from dashboards.exports.html_map import STATIC
 from dashboards.exports.report import _density_sentence, _grid_table
 from dashboards.exports.report_parts import register_fonts
 from dashboards.exports.text import as_text
 from dashboards.views import SPECS
-from gis.errors import ImpossibleError
+from gis.errors import ImpossibleError, XunchaError
 from layers.store import open_store
 from layers.symbology import LAYERS
 
@@ -66,7 +72,10 @@ def test_csv_and_json_say_what_the_run_says(filled, tmp_path) -> None:
 
 def test_the_same_run_gives_the_same_bytes(filled, tmp_path) -> None:
     for name in ("a", "b"):
-        export_days(Town(), filled, [small_run.DAY], tmp_path / name, formats=["csv", "geojson"])
+        export_days(
+            Town(), filled, [small_run.DAY], tmp_path / name, formats=["csv", "geojson", "xlsx", "gpkg", "pdf", "html"]
+        )
+        time.sleep(1.1)  # whatever tells the second would differ
     first = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.*"))
     assert len(first) > 20
     for path in first:
@@ -140,7 +149,73 @@ def test_the_map_needs_no_network_and_its_legend_equals_the_table(filled, tmp_pa
 
 def test_a_day_without_audit_is_said(filled, tmp_path) -> None:
     with pytest.raises(ImpossibleError, match="has not been audited"):
-        export_days(Town(), filled, [small_run.DAY.replace(day=19)], tmp_path, formats=["csv"])
+        export_days(Town(), filled, [small_run.DAY.replace(day=19)], tmp_path / "out", formats=["csv"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_that_fails_leaves_the_folder_as_it_was(filled, tmp_path, monkeypatch) -> None:
+    out = tmp_path / "out"
+    export_days(Town(), filled, [small_run.DAY], out, formats=["csv"])
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dashboards.exports.run.write_geopackage", full)
+    with pytest.raises(XunchaError, match="No space left") as told:
+        export_days(Town(), filled, [small_run.DAY], out, formats=["csv", "xlsx", "gpkg"])
+    assert told.value.faults[0].code == "export.write"
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    with pytest.raises(XunchaError):
+        export_days(Town(), filled, [small_run.DAY], tmp_path / "fresh", formats=["gpkg"])
+    assert not (tmp_path / "fresh").exists()
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "gpkg", "pdf", "csv", "html"])
+def test_a_disk_that_takes_no_more_is_told_in_words(filled, tmp_path, monkeypatch, kind) -> None:
+    """Each writer of files meets the end of the disk: here a bound on the size of files, which the kernel keeps."""
+    kept, write = resource.getrlimit(resource.RLIMIT_FSIZE), run._write
+
+    def bounded(*args, **applied):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400, kept[1]))
+        try:
+            return write(*args, **applied)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+
+    monkeypatch.setattr(run, "_write", bounded)
+    with pytest.raises(XunchaError) as told:
+        export_days(Town(), filled, [small_run.DAY], tmp_path / "out", formats=[kind])
+    assert told.value.faults[0].code == "export.write"
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_killed_export_left_is_swept_by_the_next(filled, tmp_path) -> None:
+    out = tmp_path / "out"
+    dead = out / f"{PART}999999999"
+    (dead / "csv").mkdir(parents=True)
+    mine = out / f"{PART}{os.getppid()}"  # of a process that lives
+    mine.mkdir()
+    export_days(Town(), filled, [small_run.DAY], out, formats=["csv"])
+    assert not dead.exists()
+    assert mine.exists()
+    assert sorted(p.name for p in out.iterdir()) == [mine.name, "csv", "summary.json"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["A<B", "<img src='/etc/hostname' width='9' height='9'/>", "&amp;", "</para>", "<b>x", "a & b", "<a href='x'>"],
+)
+def test_names_are_text_in_the_report(tmp_path, name) -> None:
+    store = open_store(f"embedded:{tmp_path / 'store'}")
+    store.prepare()
+    small_run.fill(store, small_run.two_towns((name, "乙")))
+    (_, pdf) = export_days(Town(), store, [small_run.DAY], tmp_path / "out", formats=["pdf"])
+    with pymupdf.open(pdf) as report:
+        said = "".join(page.get_text() for page in report).replace("\n", "")
+        assert not any(page.get_images() for page in report)
+    assert name.replace(" ", "") in said.replace(" ", "").replace("\xa0", "")
+    store.close()
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,28 @@ def test_a_day_played_and_interrupted_ends_like_an_ordinary_audit(source, tmp_pa
         play(lambda _: None)
 
 
+def test_a_replay_killed_between_the_last_batch_and_the_audit_is_ended_by_the_same_command(
+    source, tmp_path, monkeypatch
+):
+    city, store, run = source
+    into = f"embedded:{tmp_path / 'scratch'}"
+
+    def play():
+        replay_day(city, store, DAY, speed=600.0, into=into, step_s=600, follow_every_s=600, sleep=lambda _: None)
+
+    def killed(*_, **__):
+        raise StopError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("etl.replay.audit_days", killed)
+        with pytest.raises(StopError):
+            play()
+    play()
+    scratch = open_store(into, timezone=city.timezone)
+    assert scratch.current_run(DAY).run_id == run.run_id
+    scratch.close()
+
+
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("nan")])
 def test_a_speed_must_be_above_zero(source, tmp_path, speed):
     city, store, _ = source
