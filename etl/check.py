@@ -92,7 +92,7 @@ def judge_city(city: City, holdings: Holdings, standard: Standard) -> CheckRepor
     """Judge, rule by rule, whether a city's data can decide it."""
     rows = [_row(rule_id, rule, judge_rule(rule, city, holdings, standard)) for rule_id, rule in standard.rules.items()]
     for clock_id, clock in standard.clocks.items():
-        finding = judge_clock(clock.channel, holdings)
+        finding = judge_clock(clock, holdings, standard)
         rows.append((clock_id, clock.clause, clock.zh, clock.en, finding.answer(), finding.words(0), finding.words(1)))
     rules = pd.DataFrame(rows, columns=["rule_id", "clause", "zh", "en", "answer", "why_zh", "why_en"])
     devices = holdings.devices.assign(assigned=holdings.devices["device_id"].isin(assigned(holdings)))

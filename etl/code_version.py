@@ -8,6 +8,8 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from gis.public_days import CHINA, NONE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.resources.abc import Traversable
@@ -56,3 +58,9 @@ def code_sha256(*modules: str) -> str:
 def code_version() -> str:
     """Version of the package and the beginning of the hash of what computes."""
     return f"{version('xuncha')}+{code_sha256()[:12]}"
+
+
+def calendar_version(source: str) -> str:
+    """Package and version that a calendar of the standard is read from: with another one the same day may be judged otherwise."""
+    package = {CHINA: "chinesecalendar", NONE: ""}.get(source, "holidays")
+    return f"{package} {version(package)}" if package else ""

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from etl.base import silent
-from etl.code_version import code_version
+from etl.code_version import calendar_version, code_version
 from etl.exception_targets import resolve_exceptions
 from etl.inputs import DayTables, metric_crs, network_settings
 from etl.match_stage import Matched, Shard, match_day, passes_table, shards_for
@@ -23,7 +23,10 @@ from etl.remote_sensing import remote_sensing
 from etl.road_stage import RoadsByParts
 from gis.audit import DayInputs, audit_day, crew_of
 from gis.calendar import days_needed
+from gis.calendar_notes import calendar_notes
 from gis.case_counts import cases_by_area
+from gis.clock_notes import clock_notes
+from gis.clocks import case_clocks, closing_outcomes
 from gis.crew import device_modes, with_fixes
 from gis.errors import Fault, ImpossibleError
 from gis.frequency import road_frequency
@@ -134,7 +137,7 @@ def _audit(work: Work, day: date) -> Run:
     else:
         results, passes = _with_roads(work, tables, network)
     with work.stage("statistics"):
-        results |= _statistics(work.city, tables, metric_crs(work.city, tables))
+        results |= _statistics(work, tables, metric_crs(work.city, tables), results["case_clocks"])
     finished = replace(run, seconds=dict(work.seconds))
     with work.stage("publish"):
         store.publish(finished, _complete(results), passes)
@@ -189,6 +192,7 @@ def _identity(work: Work, tables: DayTables, network_id: str | None) -> Run:
         "editions": editions,
         "inputs": inputs,
         "code": code_version(),
+        "calendar": calendar_version(work.standard.calendar.source),
         "counting": city.counting.model_dump(mode="json"),
         "matching": dict(city.matching),
         "network": dict(city.network),
@@ -289,8 +293,7 @@ def day_inputs(
 
 # --- without roads: areas, grids and cases still say something ---
 def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFrame], list[pa.Table]]:
-    from gis.clocks import case_clocks  # noqa: PLC0415 (seldom needed)
-    from gis.density import density  # noqa: PLC0415
+    from gis.density import density  # noqa: PLC0415 (seldom needed)
 
     with work.stage("rules"):
         inputs = day_inputs(work.city, work.standard, tables, None, [])
@@ -310,12 +313,15 @@ def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFram
         )
         clocks = case_clocks(inputs.cases, work.standard, work.city.zone, as_of_ms=crew.end_ms)
         surface = density_surface(gpd.GeoDataFrame(tables["work_grids"]), judged, crs=crs)
-        note = {
-            "code": "roads.none", "subject": "road_edges", "count": 1,
-            "zh": "没有道路数据：道路巡查、网格轮次与全科网格无法核查，只给出人员配置、热点、时限与遥感",
-            "en": "no roads: road patrol, rounds and cadence cannot be judged; density, hotspots, clocks and scenes are",
-        }  # fmt: skip
-    return {"density": judged, "case_clocks": clocks, "density_surface": surface, "findings": pd.DataFrame([note])}, []
+        zone = work.city.zone
+        notes = [
+            ("roads.none", "road_edges", 1, "没有道路数据：道路巡查、网格轮次与全科网格无法核查，只给出人员配置、热点、时限与遥感",
+             "no roads: road patrol, rounds and cadence cannot be judged; density, hotspots, clocks and scenes are"),
+            *calendar_notes(tables.day, zone, work.standard),
+            *(n for n in clock_notes(inputs.cases, clocks, work.standard, zone, as_of_ms=crew.end_ms) if n[2]),
+        ]  # fmt: skip
+        findings = pd.DataFrame(notes, columns=["code", "subject", "count", "zh", "en"])
+    return {"density": judged, "case_clocks": clocks, "density_surface": surface, "findings": findings}, []
 
 
 def _no_fixes() -> Fixes:
@@ -328,8 +334,8 @@ def _no_fixes() -> Fixes:
 
 
 # --- cases and scenes ---
-def _statistics(city: City, tables: DayTables, crs: pyproj.CRS) -> dict[str, pd.DataFrame]:
-    out: dict[str, pd.DataFrame] = {}
+def _statistics(work: Work, tables: DayTables, crs: pyproj.CRS, clocks: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    city, out = work.city, dict[str, pd.DataFrame]()
     if tables.has("cases"):
         areas = gpd.GeoDataFrame(tables["areas"])
         outline = areas[areas["kind"] == "boundary"] if len(areas) else areas
@@ -346,6 +352,7 @@ def _statistics(city: City, tables: DayTables, crs: pyproj.CRS) -> dict[str, pd.
             out["case_areas"] = cases_by_area(
                 gpd.GeoDataFrame(tables["cases"]),
                 gpd.GeoDataFrame(tables["work_grids"]),
+                outcomes=closing_outcomes(clocks, work.standard),
                 day=tables.day,
                 time_zone=city.timezone,
             )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from gis.calendar import is_provisional
+import pandas as pd
+
+from gis.calendar import any_provisional, is_provisional
+from gis.clock_notes import lacks_verification, spot_unmarked
 from gis.standard import CommunityRule, DensityRule, RoadRule, RoundsRule, StatementRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from etl.holdings import Holdings
-    from gis.standard import Rule, Standard
+    from gis.standard import Clock, Rule, Standard
     from layers.city import City
 
 Answer = Literal["yes", "partly", "no", "stated"]
@@ -170,10 +174,10 @@ def _judge_statement(rule: StatementRule, holdings: Holdings) -> Finding:
     return finding
 
 
-def judge_clock(channel: str, holdings: Holdings) -> Finding:
-    """What stands against a disposal clock of a channel."""
+def judge_clock(clock: Clock, holdings: Holdings, standard: Standard) -> Finding:
+    """What stands against a disposal clock."""
     finding = Finding()
-    cases = holdings.table("cases")
+    cases, channel = holdings.table("cases"), clock.channel
     if not len(cases):
         finding.against.append(("没有案件", "no cases"))
         return finding
@@ -181,12 +185,44 @@ def judge_clock(channel: str, holdings: Holdings) -> Finding:
     if not len(own):
         finding.against.append((f"没有渠道为 {channel} 的案件", f"no case of channel {channel}"))
         return finding
-    undated = int(own["due"].isna().sum())
+    if clock.ends == "verified" and lacks_verification(own, channel):
+        finding.against.append(("案件没有核查时间（verified）", "the cases name no time of verification (verified)"))
+    if clock.unit in {"at_once", "same_day"}:
+        _need_marks(finding, own, channel)
+    handed = ~own["on_spot"].eq(True) if "on_spot" in own else pd.Series(data=True, index=own.index)
+    undated = int((own["due"].isna() & handed).sum()) if clock.closes else 0
     if undated:
         finding.doubts.append(
             (f"{undated} 件没有期限，按标准推算", f"{undated} cases have no due time: the standard's is used")
         )
+    _need_plan(finding, clock, own, standard)
     return finding
+
+
+def _need_marks(finding: Finding, own: pd.DataFrame, channel: str) -> None:
+    unmarked = spot_unmarked(own, channel)
+    words = (
+        f"{unmarked} 件没有写明是否当场处置（on_spot）",
+        f"{unmarked} cases do not say whether they were settled on the spot (on_spot)",
+    )
+    if unmarked == len(own):
+        finding.against.append(words)
+    elif unmarked:
+        finding.doubts.append(words)
+
+
+def _need_plan(finding: Finding, clock: Clock, own: pd.DataFrame, standard: Standard) -> None:
+    """Whether limits in working days reach into days whose plan is not published."""
+    if clock.unit not in {"category", "working_day", "working_hour"}:
+        return
+    last = own["opened"].max().date()
+    if any_provisional(last, last + timedelta(days=14), standard.calendar):
+        finding.doubts.append(
+            (
+                "时限会落到节假日安排尚未公布的日子，按周几推算，期限为暂定",
+                "limits reach into days whose holidays are not published, counted by the weekday: due times are provisional",
+            )
+        )
 
 
 # --- what several rules need ---

@@ -12,6 +12,7 @@ import pandas as pd
 from gis.answerable import complete_exceptions, entries_by_target
 from gis.calendar import is_working_day
 from gis.calendar_notes import calendar_notes, provisional_rows
+from gis.clock_notes import clock_notes
 from gis.clocks import case_clocks
 from gis.community import community_cadence
 from gis.crew import Crew, build_crew, column_text, with_fixes
@@ -38,7 +39,7 @@ _COLUMNS = {
     "assignments": "device_id person_id mode valid_from valid_to",
     "responsibilities": "responsibility_id person_id duty_kind target_kind target_id resolved valid_from valid_to",
     "exceptions": "exception_id kind target_kind target_id substitute_id starts ends reason approver entered_at",
-    "cases": "case_id channel category road_class opened dispatched due closed status",
+    "cases": "case_id channel category unit_id road_class opened dispatched verified due instructed_due closed on_spot status",
     "checkins": "person_id place_id time",
     "units": "unit_id name kind",
     "areas": "area_id kind name parent_id",
@@ -247,7 +248,14 @@ def findings(
     tables: Mapping[str, pd.DataFrame],
 ) -> pd.DataFrame:
     """Contract `findings`: what the reader of this audit must know; a note about nothing is left out."""
-    notes = [n for n in (*_roster_notes(inputs, network, crew, passes), *_day_notes(inputs, standard, tables)) if n[2]]
+    notes = [
+        n
+        for n in (
+            *_roster_notes(inputs, network, crew, passes),
+            *_day_notes(inputs, standard, tables, end_ms=crew.end_ms),
+        )
+        if n[2]
+    ]
     notes += [
         (str(n["code"]), "network", int(str(n.get("count", 0))), str(n.get("zh", "")), str(n.get("en", "")))
         for n in network.notes
@@ -307,7 +315,9 @@ def _roster_notes(inputs: DayInputs, network: Network, crew: Crew, passes: Passe
     )
 
 
-def _day_notes(inputs: DayInputs, standard: Standard, tables: Mapping[str, pd.DataFrame]) -> Iterable[_Note]:
+def _day_notes(
+    inputs: DayInputs, standard: Standard, tables: Mapping[str, pd.DataFrame], *, end_ms: int
+) -> Iterable[_Note]:
     yield from calendar_notes(inputs.day, inputs.zone, standard)
     if not is_working_day(inputs.day, standard.calendar):
         yield (
@@ -323,9 +333,7 @@ def _day_notes(inputs: DayInputs, standard: Standard, tables: Mapping[str, pd.Da
     )
     yield ("window.remainder", "section_windows", partial, "个时段不足一个间隔，要求按比例折算",
            "windows are remainders of a period, their figure in proportion")  # fmt: skip
-    suspended = tables["case_clocks"]
-    plan = int(((suspended["outcome"] == "suspended") & suspended["due"].isna()).sum())
-    yield ("case.suspended_without_date", "cases", plan, "件挂账案件没有处置期限", "suspended cases name no date")
+    yield from clock_notes(inputs.cases, tables["case_clocks"], standard, inputs.zone, as_of_ms=end_ms)
     assumed = sum(1 for _ in standard.assumptions())
     yield (
         "standard.assumptions",

@@ -27,21 +27,34 @@ COLUMNS = [
     "running",
     "overdue",
     "no_deadline",
+    "not_judged",
 ]
+STATES = {
+    "on_time": "in_time", "late": "late", "running": "running", "overdue": "overdue", "no_figure": "no_deadline",
+    "suspended": "not_judged", "no_data": "not_judged", "impossible": "not_judged",
+}  # fmt: skip
+"""Column in which a case counts, by the outcome of its clock."""
 UNPLACED = "unplaced"
 
 
 def cases_by_area(
-    cases: gpd.GeoDataFrame, areas: gpd.GeoDataFrame, *, day: date, time_zone: str, periods: tuple[str, ...] = PERIODS
+    cases: gpd.GeoDataFrame,
+    areas: gpd.GeoDataFrame,
+    *,
+    outcomes: pd.Series,
+    day: date,
+    time_zone: str,
+    periods: tuple[str, ...] = PERIODS,
 ) -> pd.DataFrame:
     """Cases opened in the day, the week and the month up to the day, by the area that they lie in.
 
     A case on a border belongs to the area with the smaller id. Cases without a trustworthy place are counted in a row of their own
-    (`unplaced`), so that every period adds up. States are judged at the end of the day by the case's own deadline.
+    (`unplaced`), so that every period adds up. States are those that the disposal clocks found at the end of the day.
 
     Args:
         cases: the `cases` contract, EPSG:4326.
         areas: polygons with grid_id and name, EPSG:4326.
+        outcomes: of the clock that settles each case (`gis.clocks.closing_outcomes`).
         day: local day that every period ends with.
         time_zone: of the city.
         periods: subset of day, week, month.
@@ -61,9 +74,10 @@ def cases_by_area(
     for period in periods:
         start, end = period_bounds(day, period)
         inside = ((opened >= start) & (opened < end)).to_numpy()
-        as_of = end.tz_localize(time_zone)
-        state = _states(cases[inside], as_of)
-        counts = pd.crosstab(pd.Series(where[inside], name="area"), pd.Series(state, name="state"))
+        state = cases.loc[inside, "case_id"].map(outcomes).map(STATES).fillna("no_deadline")
+        counts = pd.crosstab(
+            pd.Series(where[inside], name="area"), pd.Series(state.to_numpy(dtype=object), name="state")
+        )
         counts = counts.reindex(index=range(len(zones) + 1), columns=COLUMNS[6:], fill_value=0)
         total = counts.sum(axis=1).to_numpy()
         table = pd.DataFrame(
@@ -78,14 +92,3 @@ def cases_by_area(
         )
         parts.append(pd.concat([table, counts.reset_index(drop=True)], axis=1))
     return pd.concat(parts, ignore_index=True)[COLUMNS]
-
-
-def _states(cases: pd.DataFrame, as_of: pd.Timestamp) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
-    """State of each case at an instant: settled in_time or late, running, overdue, or without a deadline."""
-    due, closed = cases["due"], cases["closed"]
-    settled = (closed.notna() & (closed <= as_of)).to_numpy()
-    known = due.notna().to_numpy()
-    kept = np.where(settled, (closed <= due).to_numpy(), (due >= as_of).to_numpy())
-    return np.select(
-        [~known, settled & kept, settled, kept], ["no_deadline", "in_time", "late", "running"], default="overdue"
-    ).astype(object)

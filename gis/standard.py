@@ -312,7 +312,7 @@ class Measure(Frozen):
     cell_m: Setting[Positive]
     place_reach_m: Setting[Positive]
     confirmation: Setting[bool]
-    day_clock: Setting[Literal["end_of_day", "elapsed"]]
+    day_clock: Setting[Literal["end_of_day", "next_working_day", "elapsed"]]
 
 
 class Cadence(Frozen):

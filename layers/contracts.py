@@ -213,8 +213,11 @@ _INPUT = (
         road_class str 道路等级 | Road class
         opened time! 立案 | Opened
         dispatched time 派遣 | Dispatched
+        verified time 核查 | Verified
         due time 期限 | Due
+        instructed_due time 领导批示期限 | Due by a leader's instruction
         closed time 结案 | Closed
+        on_spot bool 当场处置 | Settled on the spot
         status str 状态 | Status (open, closed, suspended)
         located bool! 有可信坐标 | Trustworthy place
         geometry point 位置 | Place
@@ -498,6 +501,7 @@ _RESULT = (
         running int! 办理中 | Running
         overdue int! 已超时 | Overdue
         no_deadline int! 无期限 | Without a deadline
+        not_judged int 未判定 | Not judged (suspended, no data, impossible)
         """,
     ),
     _table(
@@ -566,8 +570,15 @@ _RESULT = (
         started time! 起算 | Started
         due time 期限 | Due
         closed time 完成 | Done
-        outcome str! 结果 | Outcome (on_time, late, running, overdue, suspended, no_figure)
+        outcome str! 结果 | Outcome (on_time, late, running, overdue, suspended, no_figure, no_data, impossible)
         supervision str 督办 | Supervision
+        decided_by str 判定依据 | Decided by (clause, limits, case_file, instruction)
+        due_clause time 条款期限 | Due by the clause (or the standard's table of limits)
+        outcome_clause str 按条款的结果 | Outcome by the clause
+        due_file time 案件表期限 | Due by the case's file
+        outcome_file str 按案件表期限的结果 | Outcome by the case's file
+        cause str 原因 | Cause (impossible order, no data)
+        provisional bool 暂定 | Provisional (holidays not published yet)
         """,
     ),
     _table(

@@ -38,8 +38,8 @@ _COUNTS = (
 
 # Long tables of which a person prints only what calls for something; all rows are in the CSV.
 PRINTED = {
-    "hotspots": ("hotspot", ("hot_99", "hot_95", "hot_90", "cold_90", "cold_95", "cold_99")),
-    "clocks": ("outcome", ("late", "overdue")),
+    "hotspots": (("hotspot",), ("hot_99", "hot_95", "hot_90", "cold_90", "cold_95", "cold_99")),
+    "clocks": (("outcome", "outcome_clause", "outcome_file"), ("late", "overdue", "impossible")),
 }
 
 
@@ -47,8 +47,9 @@ def _printed(view: View) -> View:
     """The rows of a view that stand in the workbook."""
     if view.name not in PRINTED:
         return view
-    column, wanted = PRINTED[view.name]
-    return View(view.name, view.zh, view.en, view.columns, view.frame[view.frame[column].isin(wanted)])
+    columns, wanted = PRINTED[view.name]
+    called = view.frame.reindex(columns=list(columns)).isin(wanted).any(axis=1)
+    return View(view.name, view.zh, view.en, view.columns, view.frame[called])
 
 
 def write_workbook(

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import shapely
 
 from etl.readers.checkins import placed, points
 from etl.readers.records import Finder, Records
-from etl.readers.words import CASE_STATES, CHANNELS
+from etl.readers.sheets import normal_word
+from etl.readers.words import CASE_STATES, CHANNELS, MARKS
+from gis.clock_notes import case_order_notes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    import pandas as pd
 
     from etl.base import Context, Read
     from layers.city import Source
@@ -27,7 +29,10 @@ _WORDS = {
     "road_class": ("道路等级",),
     "opened": ("立案时间", "受理时间", "上报时间", "发生时间"),
     "dispatched": ("派遣时间",),
+    "verified": ("核查时间", "核实时间", "核查完成时间"),
     "due": ("期限", "处置期限", "截止时间", "应结案时间"),
+    "instructed_due": ("领导批示期限", "批示期限", "领导批办期限", "批示办结时间"),
+    "on_spot": ("当场处置", "是否当场处置", "是否当场办结", "现场处置"),
     "closed": ("结案时间", "办结时间"),
     "status": ("状态", "案件状态"),
     "lon": ("经度",),
@@ -41,7 +46,10 @@ DEFAULT_LEAD = 3.0
 
 
 def read_cases(source: Source, context: Context) -> Read:
-    """Cases with opening, dispatch, deadline and closing; times of several formats in one file are each read for what they are.
+    """Cases with opening, dispatch, verification, deadlines and closing; times of several formats may stand in one file.
+
+    A deadline, a verification and a closing that are bare dates end with their day; so do those of a column whose every clock is 0:00, as
+    spreadsheets write dates.
 
     `located` is false for cases without coordinates, with impossible ones, or on a default point of the source system (declared by
     `default_place`, or found by its share); they keep counting everywhere but on maps. A status that is not given follows from the closing.
@@ -55,18 +63,13 @@ def read_cases(source: Source, context: Context) -> Read:
     rows.doubt_empty(case_id, "case_id")
     channel = rows.words("channel", CHANNELS)
     rows.doubt_empty(channel, "channel")
-    times = {c: rows.times(c, required=c == "opened") for c in ("opened", "dispatched", "due", "closed")}
+    times = {c: rows.times(c, required=c == "opened") for c in ("opened", "dispatched")}
+    times |= {c: rows.times(c, end=True, dates=True) for c in ("verified", "due", "instructed_due", "closed")}
     status = _status(rows, times["closed"])
     rows.doubt_keys(case_id)
     where, crs = points(rows, source, label=("案件", "cases"))
     located = np.array([p is not None for p in where], dtype=np.bool_)
     located &= ~_on_default(rows, where, source)
-    early = int((times["closed"] < times["opened"]).sum())
-    if early:
-        rows.note(
-            f"{early} 件案件结案早于立案，按原文保留",
-            f"{early} cases were closed before they were opened; kept as written",
-        )
     none = int(times["due"].isna().sum())
     if none and none < len(rows):
         rows.note(f"{none} 件案件没有期限", f"{none} cases have no due time")
@@ -78,10 +81,29 @@ def read_cases(source: Source, context: Context) -> Read:
         "channel": channel,
         "unit_id": unit,
         "status": status,
+        "on_spot": _marks(rows),
         "located": located,
         "geometry": where,
     }
+    orders = pd.DataFrame({"case_id": case_id, "status": status, **times})[rows.code == ""]
+    for _, _, count, zh, en in case_order_notes(orders, context.city.zone):
+        if count:
+            rows.note(f"{count} {zh}", f"{count} {en}")
     return placed(rows.read({**columns, **times, **text}, crs=crs))
+
+
+def _marks(rows: Records) -> list[bool | None]:
+    """Whether each case is marked as settled on the spot; None where nothing, or nothing known, is written."""
+    cells = rows.text("on_spot")
+    found = [None if c is None else MARKS.get(normal_word(c)) for c in cells]
+    unknown = sorted({c for c, f in zip(cells, found, strict=True) if c is not None and f is None})
+    if unknown:
+        shown = "、".join(unknown[:5])
+        rows.note(
+            f"“当场处置”一列有 {len(unknown)} 种写法看不懂，视为未写明：{shown}",
+            f"{len(unknown)} wordings of on_spot are not understood and taken as not said: {shown}",
+        )
+    return found
 
 
 def _status(rows: Records, closed: pd.Series[Any]) -> list[str | None]:

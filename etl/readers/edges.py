@@ -44,6 +44,7 @@ _WORD = "|".join(re.escape(w) for w in _WORDS)
 _CLOCK = r"(?P<h>\d{1,2})(?:[:时点](?P<mi>\d{1,2})?(?:[:分](?P<s>\d{1,2})?秒?)?(?P<half>半)?)"
 _WITH_WORD = re.compile(rf"(?P<date>.*?)[\sT]*(?P<word>{_WORD})[\s]*(?:{_CLOCK})?", re.IGNORECASE)
 _MIDNIGHT = re.compile(r"(?P<date>.*?)[\sT]*24(?:[:时点](?:00?分?)?(?::?00?秒?)?)")
+_ZERO = re.compile(r"(?P<date>.*\d[日号]?)[\sT]+(?:0?0[:时点](?:00?分?)?(?::?00?(?:\.0+)?秒?)?)")
 _HALF_PAST = re.compile(rf"(?P<date>.*?)[\sT]*{_CLOCK}")
 _INNER_SPACE = re.compile(r"(?<=[一-鿿])\s+(?=[一-鿿])")
 _HOUR_DIRECTIVE = re.compile(r"%-?[HIMSTXcRr]")
@@ -98,6 +99,18 @@ def parse_edges(cells: Sequence[str | None], rule: TimeRule, *, end: bool, noon:
     fault[unclear] = TimeFault.UNPARSABLE
     ms[np.array([r.add_day for r in read], dtype=np.bool_) & (fault == 0)] += 86_400_000
     return Edges(Times(ms, fault, plain.twofold + wall.twofold), unclear, sum(r.half for r in read))
+
+
+def dates_of_midnights(cells: Sequence[str | None]) -> tuple[list[str | None], int]:
+    """The cells as bare dates, and how many had a clock, where every clock of a column is 0:00; else as they are, and 0.
+
+    So do spreadsheets write dates. A clock with a zone is a machine's and stands for a moment.
+    """
+    found = [None if c is None else _ZERO.fullmatch(unicodedata.normalize("NFKC", c).strip()) for c in cells]
+    clocks = [c for c, f in zip(cells, found, strict=True) if c is not None and f is None and _day(c, None) is None]
+    if clocks or not any(found):
+        return list(cells), 0
+    return [c if f is None else f["date"] for c, f in zip(cells, found, strict=True)], sum(f is not None for f in found)
 
 
 def _read(cell: str, form: str | None, *, end: bool, noon: Callable[[], time]) -> _Read:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from etl.base import QUARANTINE_COLUMNS, Read, missing_columns, raw_json
-from etl.readers.edges import parse_edges
+from etl.readers.edges import dates_of_midnights, parse_edges
 from etl.readers.reasons import REASONS
 from etl.readers.sheets import Sheet, normal_word, read_sheet, text_array
 from etl.readers.times import FAULT_CODES, TimeRule, parse_times, twofold_note, utc_series
@@ -104,7 +104,9 @@ class Records:
         self.doubt(unknown, "value_unknown", column, cells)
         return out
 
-    def times(self, column: str, *, end: bool = False, required: bool = False, moment: bool = False) -> pd.Series[Any]:
+    def times(
+        self, column: str, *, end: bool = False, required: bool = False, moment: bool = False, dates: bool = False
+    ) -> pd.Series[Any]:
         """Times of a column as stored; naive ones are local. A bare date or half day is its beginning, of an `end` its end (see `edges`).
 
         Args:
@@ -112,9 +114,13 @@ class Records:
             end: whether the column ends something.
             required: an empty cell sets its row aside.
             moment: the column says when something happened: a half day is no time at all.
+            dates: where every clock in the column is 0:00, its cells are dates as a spreadsheet writes them.
         """
         cells = self.text(column)
         rule = TimeRule(zone=self.zone, format=self.source.time_format, latest_ms=_LATER_MS)
+        if dates and self.source.time_format is None:
+            cells, midnights = dates_of_midnights(cells)
+            self._tell_midnights(column, midnights)
         if moment:
             found, unclear = parse_times(text_array(pd.Series(cells, dtype="object")), rule), None
         else:
@@ -134,6 +140,14 @@ class Records:
     def _noon(self) -> time:
         """Where the city's standard splits a day in two."""
         return standard_of(self.context.city).community.half_day_split.value
+
+    def _tell_midnights(self, column: str, count: int) -> None:
+        if count:
+            heading = self.headings.get(column, column)
+            self.note(
+                f"{heading}：{count} 处的钟点都是 0:00，视为日期，止于当日 24 时",
+                f"{heading}: all clocks of {count} cells are 0:00: taken for dates, which end at 24:00",
+            )
 
     def _tell_halves(self, column: str, halves: int) -> None:
         if halves:
@@ -203,7 +217,8 @@ def _cells(values: Any, size: int) -> Any:
         return pd.Series([None] * size, dtype="object")
     if isinstance(values, pd.Series):
         return values.reset_index(drop=True)
-    return pd.Series(list(values), dtype=bool if size and isinstance(values[0], bool | np.bool_) else "object")
+    flags = size > 0 and all(isinstance(v, bool | np.bool_) for v in values)
+    return pd.Series(list(values), dtype=bool if flags else "object")
 
 
 def _resolve(source: Source, columns: Iterable[str], aliases: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -83,6 +83,11 @@ CASE_STATES = _words(
     suspended suspended 挂账 已挂账
     """
 )
+MARKS: dict[str, bool] = {
+    **dict.fromkeys(("是", "有", "y", "yes", "true", "t", "1", "√", "✓", "当场", "当场处置", "当场办结", "现场处置", "当即处置"), True),
+    **dict.fromkeys(("否", "无", "n", "no", "false", "f", "0", "×", "✗", "x", "非当场", "未当场处置", "上报", "移交", "转办"), False),
+}  # fmt: skip
+"""Yes and no, as offices mark them (`normal_word` of the cell)."""
 UNIT_ENDINGS = (
     ("中队", "squad"),
     ("大队", "department"),

@@ -108,9 +108,10 @@ def test_days_end_at_midnight_of_the_last_day() -> None:
     # dispatched on the 17th: the five days of the dispatch hold, not the three.
     assert found["c2", "community.enforce"][:2] == (utc("2026-03-23 00:00"), "running")
     assert ("c2", "community.settle") not in found
-    # closed the same day: settled on the spot, no hand-over.
-    assert [k[1] for k in found if k[0] == "s1"] == ["squad.spot"]
-    assert found["s2", "squad.verify"][1] == "overdue"
+    # closed the same day, before anything had to be verified; whether it was settled on the spot nobody has said.
+    assert [k[1] for k in found if k[0] == "s1"] == ["squad.settle", "squad.escalate"]
+    assert found["s1", "squad.settle"][1] == "on_time"
+    assert found["s2", "squad.verify"][1] == "no_data"  # the cases name no time of verification
     assert found["s2", "squad.settle"][:2] == (utc("2026-03-18 00:00"), "overdue")
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from shapely.geometry import Point, box
 
-from gis.case_counts import cases_by_area
+from gis.case_counts import COLUMNS, cases_by_area
 
 
 def test_cases_counted_by_hand() -> None:
@@ -27,12 +27,16 @@ def test_cases_counted_by_hand() -> None:
         (Point(122, 29), "2026-03-18T17:00Z", None, None, True),  # already the 19th in Shanghai: not counted
     ]  # fmt: skip
     place, *times, located = zip(*rows, strict=True)
+    ids = list("abcdefg")
+    outcomes = pd.Series(
+        ["on_time", "late", "overdue", "running", "no_figure", "impossible"], index=ids[:6], dtype=object
+    )  # the last has none
     frame = {
         n: pd.to_datetime(pd.Series(list(v)), utc=True, format="ISO8601")
         for n, v in zip(("opened", "due", "closed"), times, strict=True)
     }
-    cases = gpd.GeoDataFrame({**frame, "located": located}, geometry=list(place), crs=4326)
-    found = cases_by_area(cases, areas, day=date(2026, 3, 18), time_zone="Asia/Shanghai").set_index(
+    cases = gpd.GeoDataFrame({"case_id": ids, **frame, "located": located}, geometry=list(place), crs=4326)
+    found = cases_by_area(cases, areas, outcomes=outcomes, day=date(2026, 3, 18), time_zone="Asia/Shanghai").set_index(
         ["period", "area_id"]
     )
     assert found.loc["day", "cases"].to_dict() == {"W1": 2, "W2": 2, "unplaced": 1}
@@ -40,5 +44,7 @@ def test_cases_counted_by_hand() -> None:
     assert found.loc[("day", "W2"), ["running", "overdue"]].tolist() == [1, 1]
     assert found.loc["week", "cases"].to_dict() == {"W1": 2, "W2": 3, "unplaced": 1}
     assert found.loc[("month", "W2"), "no_deadline"] == 1
+    assert found.loc[("day", "unplaced"), ["not_judged", "no_deadline"]].tolist() == [1, 0]
+    assert (found[list(COLUMNS[6:])].sum(axis=1) == found["cases"]).all()
     # 0.01 degrees square at 29 N: about 0.974 x 1.108 km.
     assert found.loc[("day", "W1"), "cases_km2"] == pytest.approx(2 / 1.0797, rel=1e-3)
