@@ -18,7 +18,7 @@ from dashboards.scope_live import Counted
 from dashboards.stored_passes import as_passes, modes_of
 from gis.calendar import day_bounds
 from gis.crew import build_crew
-from gis.live import Asked, asked_of, full_patrols, with_patrols
+from gis.live import Asked, asked_of, full_patrols, with_closed, with_patrols
 from layers.store.base import Live
 
 if TYPE_CHECKING:
@@ -253,11 +253,24 @@ def _standing(view: View, day: date, ground: Ground, held: Run | Live | None, ke
         key,
         isinstance(held, Live),
         until,
-        with_patrols(ground.asked, section, at),
+        _without_excused(with_patrols(ground.asked, section, at), windows, ground.sections["section_id"]),
         windows_of(windows, ground.sections["section_id"]),
         grid,
         done,
     )
+
+
+def _without_excused(asked: Asked, windows: pd.DataFrame, section_ids: pd.Series) -> Asked:
+    """What is asked without the windows that exceptions excuse, as the audit or live evidence has them."""
+    if "outcome" in windows.columns:
+        windows = windows[windows["outcome"] == "excused"]
+    else:  # live evidence of an earlier version does not say
+        windows = windows[windows["excused"].to_numpy(bool)] if "excused" in windows.columns else windows[:0]
+    if not len(windows):
+        return asked
+    rows = pd.Index(section_ids).get_indexer(pd.Index(windows["section_id"])).astype(np.int64)
+    starts, ends = (windows[c].to_numpy(np.int64)[rows >= 0] for c in ("starts_ms", "ends_ms"))
+    return with_closed(asked, rows[rows >= 0], starts, ends)
 
 
 def _rows(table: pd.DataFrame, key: str, ids: pd.Series) -> tuple[I8, I8]:

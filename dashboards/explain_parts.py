@@ -131,6 +131,15 @@ def _exception(view: View, day: date, window: pd.Series) -> str:
     )
 
 
+def _closed(view: View, window: pd.Series) -> list[tuple[str, str]]:
+    """What exceptions close of a window's section, and what is left to patrol."""
+    closed = _number(window.get("excused_mm"))
+    if not closed:
+        return []
+    left = f"{(window['length_mm'] - closed) / 1000:,.0f}"
+    return [(view.t("explain.closed"), view.t("explain.closed_text", closed=f"{closed / 1000:,.0f}", left=left))]
+
+
 def _number(value: Any) -> float:
     return 0.0 if pd.isna(value) else float(value)
 
@@ -144,7 +153,8 @@ def window_facts(view: View, day: date, window: pd.Series) -> Component:
     """What was required of a window and what was found."""
     t = view.t
     required = float(window["required_share"])
-    asked = f"{required * window['length_mm'] / 1000:,.0f}"
+    closed = 0.0 if window["outcome"] == "excused" else _number(window.get("excused_mm"))
+    asked = f"{required * (window['length_mm'] - closed) / 1000:,.0f}"
     found = t(
         "explain.covered_text",
         share=percent(window["covered_share"]),
@@ -164,6 +174,7 @@ def window_facts(view: View, day: date, window: pd.Series) -> Component:
             (t("explain.cause"), cause),
             (t("explain.missing"), missing_words(window["missing"], view.lang) or t("explain.none")),
             (t("explain.exception"), _exception(view, day, window)),
+            *_closed(view, window),
             (t("explain.responsible"), _people(view, day, window["person_ids"]) + _filled(view, window["named_by"])),
             *([(t("explain.provisional"), t("explain.provisional_text"))] if _flag(window.get("provisional")) else []),
         ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gis.rates import COUNT_COLUMNS, KM_COLUMNS, OUTCOMES, count_frame, counts_by
+from gis.rates import COUNT_COLUMNS, KM_COLUMNS, OUTCOMES, count_frame, counts_by, excused_millimetres
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,10 @@ def counts_of(windows: pd.DataFrame, keys: Sequence[object] | pd.Series, standar
     known = codes >= 0
     outcome = pd.Categorical(windows["outcome"], categories=list(OUTCOMES)).codes.astype(np.int64)
     length = windows["length_mm"].to_numpy(dtype=np.int64)
-    frame = counts_by(codes[known].astype(np.int64), outcome[known], length[known], len(names), standard)
+    closed = excused_millimetres(windows)[known]
+    frame = counts_by(
+        codes[known].astype(np.int64), outcome[known], length[known], len(names), standard, excused_mm=closed
+    )
     return frame.set_index(pd.Index(names))
 
 

@@ -32,6 +32,8 @@ def missing_words(text: object, lang: str) -> str:
 
     >>> missing_words("已巡 400 米（占 20%），还缺 1.40 公里（要求 90%）", "en")
     '400 m covered (20%), 1.40 km short (90% required)'
+    >>> missing_words("例外 E1 封闭 500 米，余 500 米应巡；有权人员全时段未到", "en")
+    'exception E1 closes 500 m, 500 m left to patrol; nobody entitled came in the whole window'
     """
     if not isinstance(text, str) or not text:
         return ""
@@ -39,5 +41,8 @@ def missing_words(text: object, lang: str) -> str:
         for pattern, english in _PATTERNS:
             found = pattern.fullmatch(text)
             if found:
-                return english.format(*map(_english, found.groups()))
+                parts = [_english(g) for g in found.groups()]
+                if english == SENTENCES["part_closed"].en:  # its last part is a sentence of its own
+                    parts[-1] = missing_words(parts[-1], lang)
+                return english.format(*parts)
     return text

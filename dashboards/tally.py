@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from gis.rates import OUTCOMES, counts_by
+from gis.rates import OUTCOMES, counts_by, excused_millimetres
 
 if TYPE_CHECKING:
     from gis.standard import Standard
@@ -83,7 +83,9 @@ def tally(base: pd.DataFrame, by: str | None, standard: Standard, *, charged: st
     codes, uniques = pd.factorize(keys, sort=True)
     outcome = pd.Categorical(rows[column], categories=list(OUTCOMES)).codes.astype(np.int64)
     length = rows["length_mm"].to_numpy(dtype=np.int64)
-    counts = counts_by(codes.astype(np.int64), outcome, length, len(uniques), standard)
+    counts = counts_by(
+        codes.astype(np.int64), outcome, length, len(uniques), standard, excused_mm=excused_millimetres(rows)
+    )
     counts.insert(0, "key", uniques)
     pairs = pd.DataFrame({"code": codes, "subject": rows["subject"].to_numpy()}).drop_duplicates()
     counts.insert(1, "subjects", np.bincount(pairs["code"].to_numpy(dtype=np.int64), minlength=len(uniques)))

@@ -28,7 +28,7 @@ from gis.calendar import day_bounds
 from gis.crew import column_ms, device_modes
 from gis.errors import Fault, ImpossibleError, XunchaError
 from gis.evidence import evidence_of
-from gis.live import full_patrols, no_passes
+from gis.live import excused_windows, full_patrols, no_passes
 from gis.merge import concat_fixes, concat_passes, of_devices
 from gis.model import MODES
 from gis.road_plan import plan_roads, responsible_windows
@@ -145,6 +145,9 @@ class Follower:
         crew = crew_of(inputs, self._standard)
         plan = plan_roads(network, no_passes(), crew, self._standard, day, self._city.zone)
         windows = responsible_windows(network, crew, self._standard, plan)
+        windows["excused"] = excused_windows(
+            network, crew, self._standard, plan, exceptions=inputs.exceptions, areas=inputs.areas
+        )
         modes = device_modes(tables["devices"], tables["assignments"])
         basis |= dict.fromkeys(DERIVED, network_id)
         ground = _Ground(day, basis, network, inputs, crew, modes, pa.Table.from_pandas(windows, preserve_index=False))
@@ -195,7 +198,9 @@ class Follower:
         ground, passes = held.ground, held.matched.passes if held.matched else no_passes()
         given: tuple[Any, ...] = (ground.network, passes, ground.crew, self._standard, ground.day, self._city.zone)
         evidence = evidence_of(ground.network, passes, self._standard)
-        section, completed = full_patrols(*given, evidence=evidence)
+        section, completed = full_patrols(
+            *given, evidence=evidence, exceptions=ground.inputs.exceptions, areas=ground.inputs.areas
+        )
         ids = ground.network.sections["section_id"].astype(str).to_numpy(object)
         rounds = grid_rounds(
             *given, work_grids=gpd.GeoDataFrame(ground.inputs.work_grids), exceptions=ground.inputs.exceptions,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import shapely
 
 from gis.calendar import Interval, union
 from gis.crew import column_ms, column_text, overlap_ms
@@ -16,7 +15,6 @@ from gis.model import Mode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import geopandas as gpd
     import numpy.typing as npt
     import pandas as pd
 
@@ -162,23 +160,15 @@ def complete_exceptions(exceptions: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def excuses_for(
-    exceptions: pd.DataFrame,
-    subjects: pd.DataFrame,
-    crew: Crew,
-    *,
-    columns: Mapping[str, str],
-    areas: gpd.GeoDataFrame | None = None,
-    share: float = 0.5,
+    exceptions: pd.DataFrame, subjects: pd.DataFrame, crew: Crew, *, columns: Mapping[str, str]
 ) -> list[Excuse]:
-    """Exceptions that touch the day, each with the subjects (rows of a frame) that it names; those of persons excuse no road.
+    """Exceptions that touch the day, each with the subjects (rows of a frame) that it names. For what closes streets see `gis.closures`.
 
     Args:
         exceptions: contract `exceptions`.
-        subjects: a frame with the columns named by `columns`, and a geometry where areas are to be matched.
+        subjects: a frame with the columns named by `columns`.
         crew: bounds of the day.
         columns: target kind -> column of `subjects` that holds its id.
-        areas: contract `areas`, for exceptions that name one.
-        share: share of a subject's geometry that an area must hold.
     """
     ok = complete_exceptions(exceptions)
     rows = zip(
@@ -188,12 +178,10 @@ def excuses_for(
     )  # fmt: skip
     out = []
     for eid, kind, reason, target_kind, target, start, end, complete in rows:
-        if not complete or target_kind == "person" or end <= crew.start_ms or start >= crew.end_ms:
+        if not complete or end <= crew.start_ms or start >= crew.end_ms:
             continue
         if target_kind == "all":
             hit = np.arange(len(subjects))
-        elif target_kind == "area":
-            hit = _within(subjects, areas, target, share)
         elif target_kind in columns:
             hit = np.flatnonzero(np.array(column_text(subjects, columns[target_kind]), dtype=object) == target)
         else:
@@ -201,23 +189,6 @@ def excuses_for(
         if len(hit):
             out.append(Excuse(eid, kind, reason, frozenset(hit.tolist()), start, end))
     return out
-
-
-def _within(subjects: pd.DataFrame, areas: gpd.GeoDataFrame | None, target: str, share: float) -> npt.NDArray[np.int64]:
-    """Subjects of whose geometry an area holds at least the share."""
-    if areas is None or not len(areas) or "geometry" not in subjects.columns:
-        return np.zeros(0, dtype=np.int64)
-    held = areas[areas["area_id"].astype(str) == target]
-    if not len(held):
-        return np.zeros(0, dtype=np.int64)
-    area = shapely.union_all(shapely.make_valid(held.geometry.to_numpy()))
-    shapes = np.asarray(subjects["geometry"].to_numpy(), dtype=object)
-    near = shapely.intersects(shapes, area)
-    measure = shapely.length if (shapely.area(shapes[near]) == 0).all() else shapely.area
-    inside = np.flatnonzero(near)
-    whole = measure(shapes[inside])
-    part = measure(shapely.intersection(shapes[inside], area))
-    return inside[part >= share * whole]
 
 
 def excused_rows(

@@ -21,6 +21,7 @@ from gis.evidence import evidence_of
 from gis.frequency import RoadFrequency, road_frequency
 from gis.people import device_days, people_days
 from gis.presence import presence_of
+from gis.rates import excused_millimetres
 from gis.rollups import COUNTY, road_rollups, subject_rollups
 from gis.rounds import grid_rounds
 
@@ -304,6 +305,10 @@ def _roster_notes(inputs: DayInputs, network: Network, crew: Crew, passes: Passe
         "个工作网格的中队不在单位表中：其路段按责任人或镇街归属",
         "work grids name a squad that is not among the units: their sections go by responsible person or town",
     )
+    problem = inputs.exceptions.get("problem")
+    lost = 0 if problem is None else int(inputs.exceptions.loc[problem.notna(), "exception_id"].nunique())
+    yield ("exception.unresolved", "exceptions", lost, "条例外写明的道路或路段未对应到路网，不予免巡",
+           "exceptions name roads or sections that are not found in the network and excuse nothing")  # fmt: skip
     resolved = inputs.responsibilities.get("resolved")
     unresolved = int((~resolved.astype(bool)).sum()) if resolved is not None and len(resolved) else 0
     yield (
@@ -333,6 +338,9 @@ def _day_notes(
     )
     yield ("window.remainder", "section_windows", partial, "个时段不足一个间隔，要求按比例折算",
            "windows are remainders of a period, their figure in proportion")  # fmt: skip
+    part = int(((windows["outcome"] != "excused") & (excused_millimetres(windows) > 0)).sum()) if len(windows) else 0
+    yield ("window.part_closed", "section_windows", part, "个时段的路段封闭一部分：余下的米数应巡，按余下的计",
+           "windows are of sections closed in part: what is left is owed and weighs alone")  # fmt: skip
     yield from clock_notes(inputs.cases, tables["case_clocks"], standard, inputs.zone, as_of_ms=end_ms)
     assumed = sum(1 for _ in standard.assumptions())
     yield (

@@ -1,8 +1,8 @@
 """Road frequency: was every section fully patrolled in every window, by anyone entitled and by the responsible person.
 
-Per window of a section one of four outcomes: *covered* (the distinct length of the passes that count reaches the required share), else
-*excused* (registered exceptions hold enough of its duty time), else *unknown* (those who answer for it were unheard long enough that a
-full patrol could have fitted, or only inferred passes would complete it), else *missed*.
+Per window of a section one of four outcomes: *covered* (the distinct length of the passes that count reaches the required share of what is
+open), else *excused* (registered exceptions close all of it for enough of its duty time), else *unknown* (those who answer for it were
+unheard long enough that a full patrol could have fitted, or only inferred passes would complete it), else *missed*.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from gis import coverage
-from gis.answerable import Answer, answer_rows, excused_rows, excuses_for
+from gis.answerable import Answer, answer_rows
 from gis.calibration import calibrate, quality_of
 from gis.calibration_tables import table_named
+from gis.closures import closed_all_day, closed_windows, closures_of, nothing_left, open_pieces, partly
 from gis.coverage import COUNTS, SLOW, Pieces, Strokes
 from gis.crew import carried_time, stamp
 from gis.evidence import evidence_of
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from gis.answerable import Entry
     from gis.calibration import Quality
+    from gis.closures import Closed, Closures
     from gis.crew import Crew
     from gis.evidence import Evidence
     from gis.model import Passes
@@ -93,7 +95,8 @@ def road_frequency(
         end_ms=plan.time.end_ms, devices=len(passes.devices),
     )  # fmt: skip
     entries = entries_of_sections(network, crew, standard, plan)
-    windows = _judge(network, passes, crew, standard, plan, strokes, pieces, entries, exceptions, areas)
+    closures = closures_of(exceptions, network, crew, areas=areas)
+    windows = _judge(network, passes, crew, standard, plan, strokes, pieces, entries, closures)
     if standard.calibration.calls:
         beside = parallel_shares(network) if beside is None else beside
         windows = calibrate(
@@ -101,7 +104,8 @@ def road_frequency(
             table_named(standard.calibration.calls),
         )  # fmt: skip
     windows["named_by"] = (named_by := answered_by(network, crew, entries))[plan.section_of_row]
-    gap = gap_view(network, standard, plan, evidence, len(passes.devices))
+    closed = closed_all_day(closures, network, standard, plan)
+    gap = gap_view(network, standard, plan, evidence, len(passes.devices), closed)
     return RoadFrequency(
         section_windows=windows,
         section_days=section_days(network, standard, plan, windows, gap, named_by),
@@ -119,22 +123,28 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
     strokes: Strokes,
     pieces: Pieces,
     entries: Sequence[tuple[Entry, ...]],
-    exceptions: pd.DataFrame,
-    areas: gpd.GeoDataFrame | None,
+    closures: Closures,
 ) -> pd.DataFrame:
     measure = standard.measure
     length = network.sections["length_mm"].to_numpy(dtype=np.int64)[plan.section_of_row]
     proportion = plan.per_row("proportion")
     share = measure.full_patrol_share.value * proportion
-    need = required_mm(length, share)
-    reached = _reached(strokes, pieces, need, plan.rows, standard)
+    closed = closed_windows(
+        closures, network.sections["length_mm"].to_numpy(dtype=np.int64), plan.set_of, plan.sets,
+        share=measure.excused_share.value,
+    )  # fmt: skip
+    excused = nothing_left(closed.mm, length, standard)
+    left = partly(closed, length, standard)
+    found = _reached_open(strokes, pieces, length, share, left, standard)
+    reached, owed, need = found.reached, found.owed_mm, found.need_mm
     mine = coverage.responsible_pieces(
         strokes,
         plan.arrays,
         carried=carried_time(crew, passes.devices),
         responsible=_entries_csr(_asked(entries, plan)),
     )
-    own = _reached(strokes, mine, need, plan.rows, standard)
+    own_found = _reached_open(strokes, mine, length, share, left, standard, like=found)
+    own = own_found.reached
     answer = answer_rows(crew, standard, entries, plan.set_of, plan.sets)
     short = np.flatnonzero(np.minimum(reached["covered"], own["covered"]) < need)
     reach_mm = confined_reach(
@@ -142,14 +152,12 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
         window_of_row=plan.window_of_row,
     )  # fmt: skip
     answer = replace(answer, reach_mm=reach_mm)
-    full = np.ceil(length * proportion).astype(np.int64)
-    excuses = excuses_for(
-        exceptions, network.sections, crew, areas=areas, share=measure.excused_share.value,
-        columns={"section": "section_id", "road": "road_id", "work_grid": "work_grid_id"},
-    )  # fmt: skip
-    excused, exception_id = excused_rows(excuses, plan.set_of, plan.sets, share=measure.excused_share.value)
+    full = np.ceil(owed * proportion).astype(np.int64)
     outcome, cause = _outcomes(reached, need, full, answer, excused, standard, blind=crew.blind)
     outcome_own, _ = _outcomes(own, need, full, answer, excused, standard, blind=crew.blind)
+    outcome_own[own_found.done] = COVERED
+    closed_mm = np.where(outcome == EXCUSED, closed.mm, length - owed)
+    exception_id = np.where(closed_mm > 0, closed.exception_id, "")
     names = np.array(OUTCOMES, dtype=object)
     sections = network.sections
     starts, ends = plan.per_row("start_ms"), plan.per_row("end_ms")
@@ -163,7 +171,7 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
             "required_share": share,
             "length_mm": length,
             "covered_mm": reached["covered"],
-            "covered_share": reached["covered"] / np.maximum(length, 1),
+            "covered_share": reached["covered"] / np.maximum(owed, 1),
             "outcome": names[outcome],
             "outcome_responsible": names[outcome_own],
             "covered_mm_responsible": own["covered"],
@@ -172,11 +180,12 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
             "needed_s": full / answer.speed_mm_s if len(full) else np.zeros(0),
             "cause": cause,
             "missing": missing_sentences(
-                cause=cause, covered_mm=reached["covered"], any_speed_mm=reached["any_speed"], need_mm=need, length_mm=length,
+                cause=cause, covered_mm=reached["covered"], any_speed_mm=reached["any_speed"], need_mm=need, length_mm=owed,
                 share=share, silent_ms=answer.silent_ms, needed_s=full / np.maximum(answer.speed_mm_s, 1),
-                exception_id=exception_id, reasons={e.exception_id: e.reason for e in excuses},
+                exception_id=exception_id, reasons={e.exception_id: e.reason for e in closures.excuses}, closed_mm=length - owed,
             ),
-            "exception_id": np.where(outcome == EXCUSED, exception_id, ""),
+            "exception_id": exception_id,
+            "excused_mm": closed_mm,
             "person_ids": answer.who,
             "passes": reached["passes"],
         }
@@ -189,6 +198,54 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
 def _asked(entries: Sequence[tuple[Entry, ...]], plan: RoadPlan) -> list[tuple[Entry, ...]]:
     """Entries of the sections that have windows; the others have no rows to write to."""
     return [e if s >= 0 else () for e, s in zip(entries, plan.set_of, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What was reached of what is owed, per row.
+
+    Attributes:
+        reached: as `_reached`, of what is owed.
+        owed_mm: int64 (R,), length without what is closed; all of it where all of it was patrolled all the same.
+        need_mm: int64 (R,), what of it makes the patrol.
+        done: bool (R,), whether the patrol was made on the open metres or on all of them.
+    """
+
+    reached: dict[str, Any]
+    owed_mm: I8
+    need_mm: I8
+    done: npt.NDArray[np.bool_]
+
+
+def _reached_open(
+    strokes: Strokes, pieces: Pieces, length: I8, share: npt.NDArray[np.float64], closed: Closed, standard: Standard, *,
+    like: _Found | None = None,
+) -> _Found:  # fmt: skip
+    """What was reached on the open metres of each row; on all of them where that makes a full patrol: an exception never makes worse.
+
+    Args:
+        strokes: passes.
+        pieces: of passes, per row.
+        length: int64 (R,), of the section.
+        share: float64 (R,), of a length that makes a patrol.
+        closed: what is closed of rows that are not closed as a whole.
+        standard: the rules.
+        like: the rows that owe all are those of this one.
+    """
+    need = required_mm(length, share)
+    reached = _reached(strokes, pieces, need, len(length), standard)
+    done = reached["covered"] >= need
+    if not closed.mm.any():
+        return _Found(reached, length, need, done)
+    owed = length - closed.mm
+    need_open = required_mm(owed, share)
+    on_open = _reached(strokes, open_pieces(pieces, closed), need_open, len(length), standard)
+    on_open["passes"] = reached["passes"]
+    every = done if like is None else like.owed_mm == length
+    kept = {n: np.where(every, reached[n], on_open[n]) for n in reached}
+    return _Found(
+        kept, np.where(every, length, owed), np.where(every, need, need_open), done | (on_open["covered"] >= need_open)
+    )
 
 
 def _reached(strokes: Strokes, pieces: Pieces, need: I8, rows: int, standard: Standard) -> dict[str, Any]:

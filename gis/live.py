@@ -1,16 +1,17 @@
 """The state at a moment: how long each section may wait for its next full patrol, and where cases pile up just now.
 
-Completions are those of the audit (`gis.frequency`), so that the desk and the audit cannot disagree.
+Completions, and what exceptions close, are those of the audit (`gis.frequency`, `gis.closures`), so that the two cannot disagree.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gis import coverage
+from gis.closures import closed_all_day, closed_windows, closures_of, nothing_left, open_cells_mm
 from gis.coverage import COUNTS, SLOW, WindowSets
 from gis.evidence import evidence_of
 from gis.model import Passes
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from datetime import date
     from zoneinfo import ZoneInfo
 
+    import geopandas as gpd
     import numpy.typing as npt
+    import pandas as pd
 
     from gis.crew import Crew
     from gis.evidence import Evidence
     from gis.network.model import Network
+    from gis.road_plan import RoadPlan
     from gis.standard import Standard
 
     I8 = npt.NDArray[np.int64]
@@ -42,6 +46,8 @@ class Asked:
         daily: bool (sets,), one full patrol a day.
         section: int64 (D,), sections of completions, sorted by (section, time).
         completed_ms: int64 (D,).
+        closed_section: int64 (E,), sections of windows that exceptions excuse (nothing is asked in them), in any order.
+        closed_start_ms, closed_end_ms: int64 (E,).
     """
 
     set_of: I8
@@ -50,6 +56,9 @@ class Asked:
     daily: npt.NDArray[np.bool_]
     section: I8
     completed_ms: I8
+    closed_section: I8 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    closed_start_ms: I8 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    closed_end_ms: I8 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 def asked_of(network: Network, crew: Crew, standard: Standard, day: date, zone: ZoneInfo) -> Asked:
@@ -87,6 +96,30 @@ def with_patrols(asked: Asked, section: I8, completed_ms: I8) -> Asked:
     return replace(asked, section=section[order].astype(np.int64), completed_ms=completed_ms[order].astype(np.int64))
 
 
+def with_closed(asked: Asked, section: I8, start_ms: I8, end_ms: I8) -> Asked:
+    """The same with the windows that exceptions excuse: rows of sections, and from when to when; in any order."""
+    return replace(
+        asked, closed_section=section.astype(np.int64), closed_start_ms=start_ms.astype(np.int64), closed_end_ms=end_ms.astype(np.int64)
+    )  # fmt: skip
+
+
+def excused_windows(
+    network: Network,
+    crew: Crew,
+    standard: Standard,
+    plan: RoadPlan,
+    *,
+    exceptions: pd.DataFrame,
+    areas: gpd.GeoDataFrame | None = None,
+) -> npt.NDArray[np.bool_]:
+    """Which windows of the plan exceptions close as a whole, bool (R,), as in the audit (where one that is patrolled is covered)."""
+    closures = closures_of(exceptions, network, crew, areas=areas)
+    length = network.sections["length_mm"].to_numpy(dtype=np.int64)
+    share = standard.measure.excused_share.value
+    closed = closed_windows(closures, length, plan.set_of, plan.sets, share=share)
+    return nothing_left(closed.mm, length[plan.section_of_row], standard)
+
+
 def full_patrols(
     network: Network,
     passes: Passes,
@@ -96,6 +129,8 @@ def full_patrols(
     zone: ZoneInfo,
     *,
     evidence: Evidence | None = None,
+    exceptions: pd.DataFrame | None = None,
+    areas: gpd.GeoDataFrame | None = None,
 ) -> tuple[I8, I8]:
     """Completed full patrols of every section, by the rounds of the audit.
 
@@ -107,6 +142,8 @@ def full_patrols(
         day: local day.
         zone: local time zone.
         evidence: `evidence_of(network, passes, standard)` where it is known already.
+        exceptions: contract `exceptions`: a patrol is complete without the metres that they close.
+        areas: contract `areas`, for exceptions that name one.
 
     Returns:
         section row and completed (UTC ms), int64 (D,), sorted by both.
@@ -122,7 +159,11 @@ def full_patrols(
         ptr=plan.time.ptr, start_ms=plan.time.start_ms, end_ms=plan.time.end_ms, devices=len(passes.devices),
     )  # fmt: skip
     of_cell = np.repeat(np.arange(len(cells.ptr) - 1), np.diff(cells.ptr))
-    weight = np.where(evidence.primary[cells.segment], cells.length_mm, 0)
+    open_mm = cells.length_mm
+    if exceptions is not None and len(exceptions):
+        closures = closures_of(exceptions, network, crew, areas=areas)
+        open_mm = open_cells_mm(cells, network, closed_all_day(closures, network, standard, plan))
+    weight = np.where(evidence.primary[cells.segment], open_mm, 0)
     total = np.zeros(len(network.sections), dtype=np.int64)
     np.add.at(total, of_cell, weight)
     share = np.full(len(total), standard.measure.full_patrol_share.value)
@@ -164,10 +205,15 @@ def time_left(asked: Asked, now_ms: int) -> tuple[F8, F8]:
     """Seconds until each section is overdue (negative: overdue), and the interval, both float64 (K,), at a moment.
 
     Time starts anew in each duty period. NaN: nothing is asked now. A daily section that is done has infinite time; before it is done it
-    has what is left of the day's duty time, and is overdue once that is over.
+    has what is left of the day's duty time, and is overdue once that is over. Nothing is asked in a window that exceptions excuse, and
+    time starts anew when it ends.
     """
     left, interval = np.full(len(asked.set_of), np.nan), np.full(len(asked.set_of), np.nan)
     last = last_completed(asked, now_ms)
+    reopened, shut = np.full(len(last), -1, dtype=np.int64), np.zeros(len(last), dtype=np.bool_)
+    over = asked.closed_end_ms <= now_ms
+    np.maximum.at(reopened, asked.closed_section[over], asked.closed_end_ms[over])
+    shut[asked.closed_section[(asked.closed_start_ms <= now_ms) & ~over]] = True
     for k, periods in enumerate(asked.periods):
         mine = asked.set_of == k
         interval[mine] = asked.limit_ms[k] / 1000
@@ -175,11 +221,13 @@ def time_left(asked: Asked, now_ms: int) -> tuple[F8, F8]:
             rest = np.clip(periods[:, 1] - np.maximum(periods[:, 0], now_ms), 0, None).sum() / 1000
             begun = len(periods) and now_ms >= periods[0, 0]
             waiting = (rest if rest > 0 else -(now_ms - periods[-1, 1]) / 1000) if begun else np.nan
-            left[mine] = np.where(last[mine] >= 0, np.inf, waiting)
+            whole_day = np.isin(np.flatnonzero(mine), asked.closed_section)  # its one window is the day
+            left[mine] = np.where(last[mine] >= 0, np.inf, np.where(whole_day, np.nan, waiting))
             continue
         for start, end in periods.tolist():
             if start <= now_ms < end:
-                left[mine] = (asked.limit_ms[k] - (now_ms - np.maximum(last[mine], start))) / 1000
+                since = np.maximum(np.maximum(last[mine], reopened[mine]), start)
+                left[mine] = np.where(shut[mine], np.nan, (asked.limit_ms[k] - (now_ms - since)) / 1000)
     return left, interval
 
 

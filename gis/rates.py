@@ -45,6 +45,8 @@ def counts_by(
     length_mm: npt.NDArray[np.int64],
     size: int,
     standard: Standard,
+    *,
+    excused_mm: npt.NDArray[np.int64] | None = None,
 ) -> pd.DataFrame:
     """Counts, kilometre-windows and rate bounds of windows grouped by an integer key 0 … size - 1.
 
@@ -54,21 +56,38 @@ def counts_by(
         length_mm: int64 (W,), length of the subject.
         size: number of groups.
         standard: says how rates are weighted.
+        excused_mm: int64 (W,), what of the length is closed (`excused_millimetres`); none: nothing is.
 
     Returns:
         a frame of `size` rows with the columns windows … rate_high of the contracts. Lengths are added as integers, so sums are exact.
     """
-    return count_frame(*tally(keys, outcome, length_mm, size), standard)
+    return count_frame(*tally(keys, outcome, length_mm, size, excused_mm), standard)
+
+
+def excused_millimetres(windows: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """What of the length of each window exceptions close; 0 where a table (of an earlier audit, of grids) does not say."""
+    if "excused_mm" not in windows.columns:
+        return np.zeros(len(windows), dtype=np.int64)
+    return windows["excused_mm"].fillna(0).to_numpy(dtype=np.int64)
 
 
 def tally(
-    keys: npt.NDArray[np.int64], outcome: npt.NDArray[np.int64], length_mm: npt.NDArray[np.int64], size: int
+    keys: npt.NDArray[np.int64],
+    outcome: npt.NDArray[np.int64],
+    length_mm: npt.NDArray[np.int64],
+    size: int,
+    excused_mm: npt.NDArray[np.int64] | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Windows and millimetres per outcome of each group, both int64 (size, 4) in the order of OUTCOMES; arguments as of `counts_by`."""
+    """Windows and millimetres per outcome of each group, both int64 (size, 4) in the order of OUTCOMES; arguments as of `counts_by`.
+
+    The closed metres of a window that is owed in part are excused millimetres, the others those of its outcome.
+    """
     flat = keys * len(OUTCOMES) + outcome
     counts = np.bincount(flat, minlength=size * len(OUTCOMES)).reshape(size, len(OUTCOMES))
     mm = np.zeros(size * len(OUTCOMES), dtype=np.int64)
-    np.add.at(mm, flat, length_mm)
+    closed = np.zeros(len(flat), dtype=np.int64) if excused_mm is None else np.where(outcome == EXCUSED, 0, excused_mm)
+    np.add.at(mm, flat, length_mm - closed)
+    np.add.at(mm, keys * len(OUTCOMES) + EXCUSED, closed)
     return counts.astype(np.int64), mm.reshape(size, len(OUTCOMES))
 
 

@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 
 from gis import coverage
+from gis.closures import open_cells_mm
 from gis.coverage import COUNTS, SLOW, Pieces, Strokes, WindowSets
 from gis.crew import stamp
-from gis.rates import COVERED, EXCUSED, MISSED, OUTCOMES, UNKNOWN, counts_by
+from gis.rates import COVERED, EXCUSED, MISSED, OUTCOMES, UNKNOWN, counts_by, excused_millimetres
 from gis.road_plan import required_mm
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from gis.closures import Closed
     from gis.evidence import Evidence
     from gis.model import Passes
     from gis.network.model import Network
@@ -33,7 +35,8 @@ class Gaps:
     """Per cell and per section, in duty time."""
 
     cells: coverage.Cells
-    primary: npt.NDArray[np.bool_]  # per cell
+    weight_mm: I8  # per cell: open length, 0 where it counts on another carriageway
+    open_mm: I8  # per cell
     longest_ms: I8
     inside_ms: I8
     duty_ms: I8  # per set
@@ -42,8 +45,13 @@ class Gaps:
     section_longest_ms: I8
 
 
-def gap_view(network: Network, standard: Standard, plan: RoadPlan, evidence: Evidence, devices: int) -> Gaps:
-    """Times between passes of every cell and between completed patrols of every section, by passes of those entitled."""
+def gap_view(
+    network: Network, standard: Standard, plan: RoadPlan, evidence: Evidence, devices: int, closed: Closed
+) -> Gaps:
+    """Times between passes of every cell and between completed patrols of every section, by passes of those entitled.
+
+    Metres that are closed for the day (`gis.closures.closed_all_day`) weigh nothing: a patrol is complete without them.
+    """
     strokes, cells = evidence.strokes, evidence.cells
     primary = evidence.primary[cells.segment]
     asked = WindowSets(
@@ -68,7 +76,8 @@ def gap_view(network: Network, standard: Standard, plan: RoadPlan, evidence: Evi
         else np.zeros(len(set_of_cell), np.bool_)
     )
     inside[once] = np.where(hits[once] > 0, duty[set_of_cell[once]], 0)
-    weight = np.where(primary, cells.length_mm, 0)
+    open_mm = open_cells_mm(cells, network, closed)
+    weight = np.where(primary, open_mm, 0)
     total = np.zeros(len(network.sections), dtype=np.int64)
     np.add.at(total, section_of_cell, weight)
     done, _ = coverage.rounds(
@@ -80,7 +89,7 @@ def gap_view(network: Network, standard: Standard, plan: RoadPlan, evidence: Evi
     )
     last = np.full(len(total), -1, dtype=np.int64)
     np.maximum.at(last, done[:, 0], done[:, 1])
-    return Gaps(cells, primary, longest, inside, duty, completed, last, section_longest)
+    return Gaps(cells, weight, open_mm, longest, inside, duty, completed, last, section_longest)
 
 
 def section_days(
@@ -97,10 +106,13 @@ def section_days(
     back[asked] = np.arange(len(asked))
     keys = back[plan.section_of_row]
     codes = outcome_codes(windows["outcome"])
-    counts = counts_by(keys, codes, windows["length_mm"].to_numpy(dtype=np.int64), len(asked), standard)
+    counts = counts_by(
+        keys, codes, windows["length_mm"].to_numpy(dtype=np.int64), len(asked), standard,
+        excused_mm=excused_millimetres(windows),
+    )  # fmt: skip
     sets = np.array(plan.set_of, dtype=np.int64)[asked]
     section_of_cell = np.repeat(np.arange(len(gap.cells.ptr) - 1), np.diff(gap.cells.ptr))
-    weight = np.where(gap.primary, gap.cells.length_mm, 0)
+    weight = gap.weight_mm
     inside, total = (np.zeros(len(plan.set_of)) for _ in range(2))
     inside += np.bincount(section_of_cell, weights=weight * (gap.inside_ms / 1000.0), minlength=len(inside))
     total += np.bincount(section_of_cell, weights=weight.astype(np.float64), minlength=len(total))
@@ -142,7 +154,7 @@ def segment_days(
     gap: Gaps,
     passes: Passes,
 ) -> pd.DataFrame:
-    """See the contract; `outcome` is that of the section's windows: the same one, or *partly*."""
+    """See the contract; `outcome` is that of the section's windows: the same one, or *partly*; *excused* where none of it is open."""
     size = len(network.segments)
     use = (strokes.flags[pieces.stroke] & (COUNTS | SLOW)) == (COUNTS | SLOW)
     segment = passes.segment_ix[pieces.stroke].astype(np.int64)
@@ -165,6 +177,9 @@ def segment_days(
     with np.errstate(divide="ignore", invalid="ignore"):
         within = np.where(asked, inside / (weight * duty), np.nan)
     rules = np.array([*plan.rule_ids, None], dtype=object)[plan.rule_of]
+    outcome = _day_outcomes(plan, windows)[network.seg_section]
+    shut = np.bincount(gap.cells.segment, weights=gap.open_mm, minlength=size) == 0
+    outcome[shut & np.isin(outcome, ("missed", "unknown", "partly"))] = "excused"
     return pd.DataFrame(
         {
             "segment_id": network.segments["segment_id"].to_numpy(),
@@ -176,7 +191,7 @@ def segment_days(
             "last_pass": stamp(last, -1),
             "longest_gap_s": np.where(asked, longest / 1000, np.nan),
             "within_share": within,
-            "outcome": _day_outcomes(plan, windows)[network.seg_section],
+            "outcome": outcome,
         }
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gis.crew import column_text
-from gis.rates import OUTCOMES, count_frame, tally
+from gis.rates import OUTCOMES, count_frame, excused_millimetres, tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +52,7 @@ def rollup(
     rule_ids: Sequence[str],
     outcomes: Mapping[str, I8],
     length_mm: I8,
+    excused_mm: I8 | None = None,
     over_all: bool = True,
 ) -> list[Groups]:
     """The groups of one level: one per key over all rules where there are several, and one per key and rule.
@@ -65,6 +66,7 @@ def rollup(
         rule_ids: the rules.
         outcomes: whom it is charged to (entitled, responsible) -> int64 (W,), index into OUTCOMES.
         length_mm: int64 (W,).
+        excused_mm: int64 (W,), what of it is closed; None: nothing.
         over_all: whether groups over all rules are wanted.
     """
     labels = np.array([k or NONE for k in keys], dtype=object)
@@ -85,7 +87,9 @@ def rollup(
             "level": np.full(len(kept), level, dtype=object), "key": uniques[of], "name": titles[of],
             "rule_id": ids[kept % len(ids)],
         }  # fmt: skip
-        held = {charged: tally(place, outcome, length_mm, len(kept)) for charged, outcome in outcomes.items()}
+        held = {
+            charged: tally(place, outcome, length_mm, len(kept), excused_mm) for charged, outcome in outcomes.items()
+        }
         out.append(Groups(head, np.bincount(np.searchsorted(kept, home), minlength=len(kept)), held))
     return out
 
@@ -125,7 +129,7 @@ def road_rollups(
     subject = place.reindex(section_windows["section_id"]).to_numpy(dtype=np.int64)
     rule_ids = list(standard.road_rules())
     rule = pd.Categorical(section_windows["rule_id"], categories=rule_ids).codes.astype(np.int64)
-    length = section_windows["length_mm"].to_numpy(dtype=np.int64)
+    length, closed = section_windows["length_mm"].to_numpy(dtype=np.int64), excused_millimetres(section_windows)
     columns = {
         "zone": "zone",
         "town": "town_id",
@@ -153,9 +157,9 @@ def road_rollups(
         keys = column_text(sections, name) if name else keys
         groups += rollup(
             level=level, keys=keys, names=titles.get(level, {}), subject_of_row=subject, rule_of_row=rule,
-            rule_ids=rule_ids, outcomes=outcomes, length_mm=length, over_all=level != "rule",
+            rule_ids=rule_ids, outcomes=outcomes, length_mm=length, excused_mm=closed, over_all=level != "rule",
         )  # fmt: skip
-    groups += _by_person(section_windows, subject, rule, rule_ids, outcomes, length, titles.get("person", {}))
+    groups += _by_person(section_windows, subject, rule, rule_ids, outcomes, length, closed, titles.get("person", {}))
     return _frame(groups, list(CHARGED), standard)
 
 
@@ -164,7 +168,7 @@ _ZONES = {"central": "中心城区", "fringe": "城郊结合部"}
 
 
 def _by_person(
-    windows: pd.DataFrame, subject: I8, rule: I8, rule_ids: Sequence[str], outcomes: Mapping[str, I8], length: I8,
+    windows: pd.DataFrame, subject: I8, rule: I8, rule_ids: Sequence[str], outcomes: Mapping[str, I8], length: I8, closed: I8,
     names: Mapping[str, str],
 ) -> list[Groups]:  # fmt: skip
     """Windows of each person who answered for them on duty; a window of two persons counts for each."""
@@ -184,7 +188,7 @@ def _by_person(
     keys = [ids[i] for i in (pair // (int(subject.max()) + 1)).tolist()]
     return rollup(
         level="person", keys=keys, names=names, subject_of_row=back.astype(np.int64), rule_of_row=rule[rows], rule_ids=rule_ids,
-        outcomes={charged: outcome[rows] for charged, outcome in outcomes.items()}, length_mm=length[rows],
+        outcomes={charged: outcome[rows] for charged, outcome in outcomes.items()}, length_mm=length[rows], excused_mm=closed[rows],
     )  # fmt: skip
 
 

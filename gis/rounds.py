@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import geopandas as gpd
@@ -14,6 +14,7 @@ from shapely.ops import substring
 from gis import coverage
 from gis.answerable import answer_rows, entries_by_target, excused_rows, excuses_for, of_roles
 from gis.calendar import duty_intervals, windows_of
+from gis.closures import Closed, closed_windows, closures_of, nothing_left, open_cells_mm, open_stretches
 from gis.coverage import COUNTS, SLOW, WindowSets
 from gis.crew import column_text, entitled_time, stamp
 from gis.evidence import evidence_of
@@ -57,6 +58,7 @@ class _Ground:
         open_mm: int64 (G,), length of the unfinished round.
         never: rows (segment, from_mm, to_mm on the segment).
         possible: int64 (G,), rounds completed if inferred passes counted too.
+        shut: bool (G,), where exceptions close all there is.
     """
 
     grid: I8
@@ -66,6 +68,7 @@ class _Ground:
     open_mm: I8
     never: I8
     possible: I8
+    shut: npt.NDArray[np.bool_]
 
 
 def whole_day(sections: int, crew: Crew) -> WindowSets:
@@ -93,9 +96,9 @@ def grid_rounds(
     """Judge every work grid on one local day.
 
     A round is complete when the distinct length that collectors passed since the last complete one reaches `measure.round_share` of the
-    grid's patrollable length; the count begins at zero every day. Paired carriageways count once, sections that an exception closes for
-    most of the day not at all. A grid whose level has no rule is `no_rule`. `evidence` is `evidence_of(network, passes, standard)` where it
-    is known already.
+    grid's patrollable length; the count begins at zero every day. Paired carriageways count once, metres that an exception closes for most
+    of the day not at all; where they are all of it, the grid is excused. A grid whose level has no rule is `no_rule`. `evidence` is
+    `evidence_of(network, passes, standard)` where it is known already.
     """
     grids = column_text(work_grids, "grid_id")
     levels = column_text(work_grids, "level")
@@ -112,9 +115,7 @@ def grid_rounds(
             continue
         ground = _ground(network, passes, crew, standard, [grids[i] for i in mine], closed, group, evidence)
         days.append(
-            _grid_days(
-                standard, crew, ground, work_grids.iloc[mine], [rule_of[i] for i in mine], watch, exceptions, areas
-            )
+            _grid_days(standard, crew, ground, work_grids.iloc[mine], [rule_of[i] for i in mine], watch, exceptions)
         )
         rounds.append(_round_frame(ground, [grids[i] for i in mine]))
         never.append(_never_frame(network, ground, [grids[i] for i in mine]))
@@ -147,22 +148,20 @@ def _closed_sections(
     watch: Sequence[Interval],
     exceptions: pd.DataFrame,
     areas: gpd.GeoDataFrame | None,
-) -> npt.NDArray[np.bool_]:
-    share = standard.measure.excused_share.value
-    columns = {"section": "section_id", "road": "road_id"}
-    excuses = [
-        e
-        for e in excuses_for(exceptions, network.sections, crew, areas=areas, share=share, columns=columns)
-        if len(e.subjects) < len(network.sections)
-    ]
+) -> Closed:
+    """What exceptions of streets and areas close for most of the watch; `row` is the section. Those of grids are weighed by themselves."""
+    of_streets = exceptions[exceptions["target_kind"].isin(("section", "road", "area"))]
     window = windows_of(watch, None, remainder_share=1.0)
-    if not len(window.start_ms):
-        return np.zeros(len(network.sections), dtype=np.bool_)
-    return excused_rows(excuses, [0] * len(network.sections), [window], share=share)[0]
+    asked = 0 if len(window.start_ms) else -1
+    closed = closed_windows(
+        closures_of(of_streets, network, crew, areas=areas), network.sections["length_mm"].to_numpy(dtype=np.int64),
+        [asked] * len(network.sections), [window], share=standard.measure.excused_share.value,
+    )  # fmt: skip
+    return closed if asked >= 0 else replace(closed, mm=np.zeros(len(network.sections), dtype=np.int64))
 
 
 def _ground(
-    network: Network, passes: Passes, crew: Crew, standard: Standard, grids: Sequence[str], closed: npt.NDArray[np.bool_],
+    network: Network, passes: Passes, crew: Crew, standard: Standard, grids: Sequence[str], closed: Closed,
     roles: Sequence[str], evidence: Evidence,
 ) -> _Ground:  # fmt: skip
     place = {g: i for i, g in enumerate(grids)}
@@ -171,11 +170,12 @@ def _ground(
     if not grids:
         return _no_ground(network)
     of = np.array([place.get(g, -1) for g in column_text(segments, "work_grid_id")], dtype=np.int64)
-    of[~patrol | ~evidence.primary | closed[network.seg_section]] = -1
+    of[~patrol | ~evidence.primary] = -1
     length = network.graph.seg_length_mm.astype(np.int64)
-    patrollable = np.zeros(len(grids), dtype=np.int64)
-    np.add.at(patrollable, of[of >= 0], length[of >= 0])
+    ground = _open_ground(network, standard, of, length, len(grids), closed)
     strokes, cells = evidence.strokes, evidence.cells
+    weight = np.where(ground.shut[of[cells.segment]], cells.length_mm, open_cells_mm(cells, network, closed))
+    patrollable = ground.patrollable
     time = entitled_time(crew, passes.devices, passes.mode, [frozenset(roles)])
     windows = whole_day(len(network.sections), crew)
     use = ((strokes.flags & (COUNTS | SLOW)) == (COUNTS | SLOW)) & patrol[passes.segment_ix]
@@ -194,16 +194,14 @@ def _ground(
         group = of[cells.segment[cell]]
         if len(group) and group.min() < 0:
             cell, t, run, group = (x[group >= 0] for x in (cell, t, run, group))
-        return coverage.rounds(*coverage.sort_events(group, run, t, cell), weight_mm=cells.length_mm, target_mm=target)
+        return coverage.rounds(*coverage.sort_events(group, run, t, cell), weight_mm=weight, target_mm=target)
 
     done, open_mm = completed(use)
     slow = ((strokes.flags & SLOW) > 0) & patrol[passes.segment_ix]
     possible = done if np.array_equal(slow, use) else completed(slow)[0]
     pieces = coverage.entitled_pieces(strokes, windows, **given)  # type: ignore[arg-type]  # by name
     kept = use[pieces.stroke]
-    asked = np.flatnonzero(of >= 0)
-    lo = np.minimum(network.seg_measure_from_mm, network.seg_measure_to_mm).astype(np.int64)[asked]
-    hi = np.maximum(network.seg_measure_from_mm, network.seg_measure_to_mm).astype(np.int64)[asked]
+    asked, lo, hi = (np.ascontiguousarray(c) for c in ground.stretches.T)
     never = coverage.holes(
         strokes.section[pieces.stroke[kept]].astype(np.int64), pieces.lo_mm[kept], pieces.hi_mm[kept],
         at_group=network.seg_section[asked].astype(np.int64), at_lo_mm=lo, at_hi_mm=hi,
@@ -217,14 +215,62 @@ def _ground(
         open_mm,
         _on_segment(network, never),
         np.bincount(possible[:, 0], minlength=len(grids)),
+        ground.shut,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Open:
+    """What is left to patrol of G grids when exceptions have closed their stretches.
+
+    Attributes:
+        stretches: int64 (N, 3), rows (segment, from_mm, to_mm on the measure of its section).
+        patrollable: int64 (G,), their length.
+        shut: bool (G,), where (nearly) nothing is left; stretches and length of these are those without exceptions.
+    """
+
+    stretches: I8
+    patrollable: I8
+    shut: npt.NDArray[np.bool_]
+
+
+def _open_ground(network: Network, standard: Standard, of: I8, length: I8, grids: int, closed: Closed) -> _Open:
+    """What is left of each grid; `of` is the grid of each segment that counts, -1 for the others."""
+    asked = np.flatnonzero(of >= 0)
+    at, lo, hi = open_stretches(network, asked, closed)
+    whole, left = np.zeros(grids, dtype=np.int64), np.zeros(grids, dtype=np.int64)
+    np.add.at(whole, of[asked], length[asked])
+    rows = np.column_stack([asked[at], lo, hi])
+    on = _on_segment(network, rows)
+    touched = np.isin(network.seg_section, closed.row)
+    on = on[touched[on[:, 0]]]
+    np.add.at(left, of[on[:, 0]], on[:, 2] - on[:, 1])
+    sound = asked[~touched[asked]]
+    np.add.at(left, of[sound], length[sound])
+    shut = nothing_left(whole - left, whole, standard)
+    if shut.any():
+        again = asked[shut[of[asked]]]
+        ends = network.seg_measure_from_mm[again].astype(np.int64), network.seg_measure_to_mm[again].astype(np.int64)
+        rows = rows[~shut[of[rows[:, 0]]]]
+        rows = np.concatenate([rows, np.column_stack([again, np.minimum(*ends), np.maximum(*ends)])])
+        rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+    return _Open(rows, np.where(shut, whole, left), shut)
 
 
 def _no_ground(network: Network) -> _Ground:
     """The ground of no grid at all."""
     none, rows = np.zeros(0, dtype=np.int64), np.zeros((0, 3), dtype=np.int64)
     size = len(network.segments)
-    return _Ground(np.full(size, -1), network.graph.seg_length_mm.astype(np.int64), none, rows, none, rows, none)
+    return _Ground(
+        np.full(size, -1),
+        network.graph.seg_length_mm.astype(np.int64),
+        none,
+        rows,
+        none,
+        rows,
+        none,
+        none.astype(np.bool_),
+    )
 
 
 def _on_segment(network: Network, rows: I8) -> I8:
@@ -240,7 +286,7 @@ def _on_segment(network: Network, rows: I8) -> I8:
 
 def _grid_days(
     standard: Standard, crew: Crew, ground: _Ground, grids: gpd.GeoDataFrame, rules: Sequence[tuple[str, RoundsRule] | None],
-    watch: Sequence[Interval], exceptions: pd.DataFrame, areas: gpd.GeoDataFrame | None,
+    watch: Sequence[Interval], exceptions: pd.DataFrame,
 ) -> pd.DataFrame:  # fmt: skip
     ids = column_text(grids, "grid_id")
     named = [r for r in rules if r is not None]
@@ -254,12 +300,11 @@ def _grid_days(
     answer = answer_rows(crew, standard, entries, [0] * len(ids), [day])
     share = standard.measure.excused_share.value
     hours = windows_of(watch, None, remainder_share=1.0)
-    excuses = excuses_for(
-        exceptions, grids.reset_index(drop=True), crew, areas=areas, share=share, columns={"work_grid": "grid_id"}
-    )
+    excuses = excuses_for(exceptions, grids.reset_index(drop=True), crew, columns={"work_grid": "grid_id"})
     excused = (
         excused_rows(excuses, [0] * len(ids), [hours], share=share)[0] if watch else np.zeros(len(ids), dtype=np.bool_)
     )
+    excused |= ground.shut
     lacking = np.maximum(required - completed, 0) * ground.patrollable
     if standard.measure.unknown_need.value == "remaining":
         lacking -= np.minimum(ground.open_mm, lacking)

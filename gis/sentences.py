@@ -47,6 +47,7 @@ SENTENCES: dict[str, Sentence] = {
         "定位数据不足以判定（按数据质量估计，已巡的把握为 {}%）",
         "positions do not support a call (probability of having been covered, by the quality of the data: {}%)",
     ),
+    "part_closed": Sentence("例外 {} 封闭 {}，余 {}应巡；{}", "exception {} closes {}, {} left to patrol; {}"),
     "exception": Sentence("例外 {}：{}", "exception {}: {}"),
     "grid": Sentence("网格", "the grid itself"),
 }
@@ -75,8 +76,9 @@ def missing_sentences(
     needed_s: npt.NDArray[np.float64],
     exception_id: npt.NDArray[np.object_],
     reasons: Mapping[str, str],
+    closed_mm: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.object_]:
-    """A Chinese sentence per window; empty where it is covered."""
+    """A Chinese sentence per window; empty where it is covered. `length_mm` is what is owed: without `closed_mm`."""
     say = {name: sentence.zh.format for name, sentence in SENTENCES.items()}
     out = np.full(len(cause), "", dtype=object)
     for plain in ("not_passed", "no_data", "no_rostered"):
@@ -94,4 +96,6 @@ def missing_sentences(
         out[i] = say["silent"](minutes(silent_ms[i] / 1000), minutes(needed_s[i]))
     for i in np.flatnonzero(cause == "exception").tolist():
         out[i] = say["exception"](exception_id[i], reasons.get(exception_id[i], ""))
+    for i in np.flatnonzero((closed_mm > 0) & (out != "")).tolist():
+        out[i] = say["part_closed"](exception_id[i], metres(closed_mm[i]), metres(length_mm[i]), out[i])
     return out

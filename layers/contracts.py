@@ -337,7 +337,7 @@ _RESULT = (
         required_share float! 要求比例 | Required share
         length_mm int! 长度 | Length | mm
         covered_mm int! 已巡长度 | Covered length | mm
-        covered_share float! 已巡比例 | Covered share
+        covered_share float! 已巡比例 | Covered share (of what is not closed)
         outcome str! 结果 | Outcome (covered, missed, unknown, excused)
         outcome_responsible str! 责任人结果 | Outcome by the responsible person
         covered_mm_responsible int! 责任人已巡长度 | Covered by the responsible person | mm
@@ -347,6 +347,7 @@ _RESULT = (
         cause str 原因 | Cause (no_rostered, not_passed, too_fast, partial, silent, inferred, exception)
         missing str 缺什么 | What was missing
         exception_id str 例外 | Exception
+        excused_mm int 封闭长度 | Closed by exceptions | mm
         person_ids str 责任人 | Responsible persons (;)
         named_by str 责任人来源 | Responsible by (roster, from_grid, nobody)
         passes int! 巡查记录 | Passes

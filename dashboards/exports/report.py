@@ -47,6 +47,7 @@ from dashboards.exports.report_parts import (
     text,
 )
 from dashboards.tally import NOWHERE, VIEW_OF, base_of, tally
+from gis.rates import excused_millimetres
 from layers.symbology import LAYERS, outcome_color, word
 
 if TYPE_CHECKING:
@@ -483,7 +484,9 @@ def _longest(report: Report) -> list[Any]:
     if not len(missed):
         return []
     missed = missed.assign(
-        lacking=(missed["length_mm"] * missed["required_share"] - missed["covered_mm"]).clip(lower=0)
+        lacking=(
+            (missed["length_mm"] - excused_millimetres(missed)) * missed["required_share"] - missed["covered_mm"]
+        ).clip(lower=0)
     )
     order = ["lacking", "section_id", "window_ix"]
     missed = missed.sort_values(order, ascending=[False, True, True], kind="stable").head(LONGEST)

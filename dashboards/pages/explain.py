@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from dash import html
 
@@ -14,7 +15,7 @@ from dashboards.explain_parts import back, clause_part, facts, grid_map, passes_
 from dashboards.marks import explain_address, outcome_mark
 from dashboards.pages import Page
 from dashboards.shell import card, notice, page_head
-from gis.rates import count_frame
+from gis.rates import OUTCOMES, counts_by, excused_millimetres
 from layers.symbology import outcome_color, word
 
 if TYPE_CHECKING:
@@ -29,10 +30,9 @@ def _formula(view: View, day: date, windows: pd.DataFrame) -> Component:
     """The rate worked out in words, by the definition that every screen shares."""
     standard = view.standard_on(day)
     by_km = standard.measure.weight.value == "km"
-    order = ("covered", "missed", "unknown", "excused")
-    counts = pd.DataFrame([{o: int((windows["outcome"] == o).sum()) for o in order}]).to_numpy()
-    mm = pd.DataFrame([{o: int(windows.loc[windows["outcome"] == o, "length_mm"].sum()) for o in order}]).to_numpy()
-    row = count_frame(counts, mm, standard).iloc[0]
+    codes = pd.Categorical(windows["outcome"], categories=list(OUTCOMES)).codes.astype(np.int64)
+    length, one = windows["length_mm"].to_numpy(dtype=np.int64), np.zeros(len(windows), dtype=np.int64)
+    row = counts_by(one, codes, length, 1, standard, excused_mm=excused_millimetres(windows)).iloc[0]
 
     def shown(name: str) -> str:
         return f"{row[f'km_{name}']:,.3f} km" if by_km else f"{int(row[name]):,}"

@@ -162,7 +162,7 @@ def resolve_responsibilities(
         A copy; `problem` is Chinese with English beside it, missing where the row is resolved.
     """
     options = settings or NetworkSettings()
-    lines = _metric_lines(network.graph)
+    lines = metric_lines(network.graph)
     names = normal_names(network.segments["road_name"].fillna("").to_numpy(dtype=object))
     finder = StretchFinder(network.graph, lines, names, options)
     known = set(network.sections["section_id"])
@@ -206,7 +206,8 @@ def _section_at(finder: StretchFinder, network: Network, words: tuple[str, str, 
     return None, f"{zh} ({en})"
 
 
-def _metric_lines(graph: RoadGraph) -> npt.NDArray[np.object_]:
+def metric_lines(graph: RoadGraph) -> npt.NDArray[np.object_]:
+    """Segments as lines in the metric CRS of the graph, object (S,)."""
     owner = np.repeat(np.arange(graph.segment_count), np.diff(graph.vert_ptr))
     xy = np.column_stack([graph.vert_x, graph.vert_y])
     return np.asarray(shapely.linestrings(xy, indices=owner), dtype=object)

@@ -23,11 +23,18 @@ TABLES: dict[str, pa.Schema] = {
     "passes": PASSES,
     "patrols": pa.schema([("section_id", pa.string()), ("completed_ms", pa.int64())]),
     "windows": pa.schema(
-        [("section_id", pa.string()), ("starts_ms", pa.int64()), ("ends_ms", pa.int64()), ("person_ids", pa.string())]
+        [
+            ("section_id", pa.string()),
+            ("starts_ms", pa.int64()),
+            ("ends_ms", pa.int64()),
+            ("person_ids", pa.string()),
+            ("excused", pa.bool_()),
+        ]
     ),
     "rounds": pa.schema([("grid_id", pa.string()), ("completed_ms", pa.int64())]),
 }
-"""What live evidence holds: passes; full patrols of sections; who answers for a section when; rounds of work grids."""
+"""What live evidence holds: passes; full patrols of sections; who answers for a section when, and whether exceptions excuse it; rounds of
+work grids."""
 
 _BEAT = "follow"
 _NOTE = "note "

@@ -63,6 +63,7 @@ def put(store, patrols, *, day=TODAY, positions=1):
             "starts_ms": [start] * 2,
             "ends_ms": [start + DAY_MS] * 2,
             "person_ids": ["pA", "pB"],
+            "excused": [False, False],
         }
     )
     tables["rounds"] = pa.table({"grid_id": ["g0", "g1"], "completed_ms": [t for _, t in patrols][:2]})

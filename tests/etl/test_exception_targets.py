@@ -68,4 +68,39 @@ def test_ids_persons_and_what_cannot_be_found_stay_as_written(network):
         ("section", "没有的路(甲路至乙路)"),
         ("road", "没有的路"),
     )
-    assert resolve_exceptions(given, network).equals(given)
+    out = resolve_exceptions(given, network)
+    assert out[given.columns].equals(given)
+    assert out[["from_mm", "to_mm"]].isna().to_numpy().all()
+    assert out["problem"].isna().tolist() == [True] * 4 + [False] * 2
+    assert out["problem"].str.startswith("路网中没有这条道路").tolist()[4:] == [True, True]
+
+
+def metres(out):
+    return (out["to_mm"] - out["from_mm"]).round(-3).tolist()
+
+
+def test_a_stretch_is_its_metres_on_whatever_sections_it_lies(network):
+    # 象山港路 is declared from 西环路 to 丹河路. A part of that, the other part, and one across its end.
+    (declared,) = network.sections.index[network.sections["declared"]]
+    whole = int(network.sections["length_mm"].iloc[declared])
+    words = ["象山港路(西环路至建设路)", "象山港路(建设路至丹河路)", "象山港路(建设路至海丰大道)"]
+    out = resolve_exceptions(exceptions(*(("section", w) for w in words)), network)
+    one, two, three = (out[out["exception_id"] == f"E{i}"] for i in range(3))
+    section = network.sections["section_id"].iloc[declared]
+    for part in (one, two):
+        assert part["target_id"].tolist() == [section]
+    assert min(*one["from_mm"], *two["from_mm"]) == 0
+    assert abs(metres(one)[0] + metres(two)[0] - whole) <= 2000
+    assert 0.1 * whole < metres(one)[0] < 0.9 * whole
+    assert len(three) > 1  # the rest of the declared section, and sections beyond it
+    assert set(three["target_kind"]) == {"section"}
+    inside = three[three["target_id"] == section]
+    assert inside[["from_mm", "to_mm"]].to_numpy().tolist() == two[["from_mm", "to_mm"]].to_numpy().tolist()
+
+
+def test_a_stretch_written_as_a_road_closes_no_more_than_the_stretch(network):
+    as_road, as_section = (
+        resolve_exceptions(exceptions((kind, "象山港路(西环路至建设路)")), network) for kind in ("road", "section")
+    )
+    assert as_road.equals(as_section)
+    assert as_road["from_mm"].notna().all()
