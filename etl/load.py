@@ -20,6 +20,7 @@ from etl.base import QUARANTINE_COLUMNS, Context, Progress, Read, raw_json, sile
 from etl.detect import detect_shift, warning
 from etl.readers import ORDER, position_reader, reader_of
 from gis.errors import Fault, InputError, SettingsError, XunchaError
+from gis.ground import ground_notes
 from layers.contracts import TABLES
 from layers.standard_editions import file_name, standard_of, store_standard
 from layers.store.base import Note
@@ -164,8 +165,21 @@ def _read(source: Source, context: Context) -> Read:
     if isinstance(read.frame, gpd.GeoDataFrame) and source.datum in {"wgs84", "cgcs2000"}:
         read = _watched(read, source, context, roads, boundary)
     before = context.tables.get(source.table)
-    context.tables[source.table] = read.frame if before is None else pd.concat([before, read.frame], ignore_index=True)
-    return read
+    held = read.frame if before is None else pd.concat([before, read.frame], ignore_index=True)
+    context.tables[source.table] = held
+    return _on_ground(read, held, context)
+
+
+def _on_ground(read: Read, held: pd.DataFrame, context: Context) -> Read:
+    """The read with notes where its grids or zones overlap (each other or what was read before) or leave the boundary."""
+    if read.record.table not in {"work_grids", "community_grids", "areas"} or not len(read.frame):
+        return read
+    new = np.arange(len(held)) >= len(held) - len(read.frame)
+    told = ground_notes(
+        read.record.table, gpd.GeoDataFrame(held, geometry="geometry", crs=4326), areas=context.boundary, new=new
+    )
+    notes = tuple(Note(f"{n} {zh}", f"{n} {en}") for _, n, zh, en in told)
+    return replace(read, record=replace(read.record, notes=(*read.record.notes, *notes)))
 
 
 def _watched(

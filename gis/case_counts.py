@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gis.density import area_km2
+from gis.ground import area_km2
 from gis.hotspots import PERIODS, period_bounds
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """Inspector density: required, allocated, on duty and present, per work grid, town, zone and county.
 
-required = area / figure, exactly, on the ellipsoid; sums of grids are sums of quotients. The verdict takes allocated persons.
+required = area / figure, exactly, on the ellipsoid; sums of grids are sums of quotients, ground that two of them hold counted once (for the
+smaller code, as its streets are). The verdict takes allocated persons.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shapely
 
 from gis.calendar import total_ms
 from gis.crew import column_text
+from gis.ground import ZONES, area_km2, overlaps, whole_polygons, without_slivers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,23 +25,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gis.crew import Crew
+    from gis.ground import Overlaps
     from gis.presence import Presence
     from gis.standard import DensityRule, Standard, Zone
 
-_GEOD = pyproj.Geod(ellps="GRS80")
-_M2_PER_KM2 = 1e6
 _EXACT = 1e-9
-
-
-def area_km2(shapes: Sequence[shapely.Geometry]) -> npt.NDArray[np.float64]:
-    """Areas on the GRS80 ellipsoid (geodesic edges) of polygons in EPSG:4326, in km²."""
-    return np.array(
-        [
-            abs(_GEOD.geometry_area_perimeter(shapely.orient_polygons(shapely.force_2d(s)))[0]) / _M2_PER_KM2
-            for s in shapes
-        ],
-        dtype=np.float64,
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +41,8 @@ class _Parts:
         shapes: EPSG:4326.
         area: km².
         zone_area: per part, km² of each zone.
+        shared: ground that two of them hold.
+        zone_shapes: of towns that several zones share, the ground of each zone; empty where each part is of one zone.
     """
 
     level: str
@@ -61,6 +53,8 @@ class _Parts:
     shapes: Sequence[shapely.Geometry]
     area: npt.NDArray[np.float64]
     zone_area: list[dict[str, float]]
+    shared: Overlaps
+    zone_shapes: dict[str, shapely.Geometry]
 
 
 def density(
@@ -122,7 +116,7 @@ def density(
             sum(on_duty) + total[1],
         )
     )
-    found = _frame([_row(r, parts, required, present) for r in rows])
+    found = _frame([_row(r, parts, required, present, rules, standard) for r in rows])
     if not crew.persons:  # no roster was supplied: nobody is known to be missing
         found["verdict"] = "undecided"
     return found
@@ -146,28 +140,45 @@ def _parts(work_grids: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> _Parts:
             shapes,
             area,
             held,
+            overlaps(whole_polygons(shapes)),
+            {},
         )
     towns = areas[areas["kind"] == "town"] if len(areas) else areas
     shapes = [shapely.make_valid(g) for g in towns.geometry] if len(towns) else []
     area = area_km2(shapes)
-    overlay = {
-        z: shapely.union_all([shapely.make_valid(g) for g in areas.geometry[areas["kind"] == z]])
-        if len(areas)
-        else None
-        for z in ("central", "fringe")
-    }
+    overlay = {z: _zone_shape(areas, z) for z in ZONES}
+    shared = without_slivers(shapely.intersection([overlay["central"]], [overlay["fringe"]]))[0]
+    if not shared.is_empty:  # what is of both is of the centre
+        overlay["fringe"] = shapely.difference(overlay["fringe"], shared)
     held = []
     for shape, whole in zip(shapes, area.tolist(), strict=True):
-        cut = {
-            z: float(area_km2([shapely.intersection(shape, o)])[0])
-            for z, o in overlay.items()
-            if o is not None and not o.is_empty
-        }
+        cut = {z: float(area_km2([shapely.intersection(shape, o)])[0]) for z, o in overlay.items() if not o.is_empty}
         held.append(cut or {"": whole})
     ids = column_text(towns, "area_id") if len(towns) else []
     names = [n or i for n, i in zip(column_text(towns, "name"), ids, strict=True)] if len(towns) else []
     zones = [next(iter(h)) if len(h) == 1 else "mixed" for h in held]
-    return _Parts("town", ids, names, zones, ids, shapes, area, held)
+    return _Parts("town", ids, names, zones, ids, shapes, area, held, overlaps(whole_polygons(shapes)), overlay)
+
+
+def _zone_shape(areas: gpd.GeoDataFrame, zone: str) -> shapely.Geometry:
+    mine = areas.geometry[areas["kind"] == zone] if len(areas) else []
+    return shapely.union_all([shapely.make_valid(g) for g in mine])
+
+
+def _counted_twice(parts: _Parts, members: Sequence[int]) -> dict[str, float]:
+    """Ground (km² by zone) that some parts hold beyond their union: that of two of them is the smaller code's."""
+    mine = np.isin(parts.shared.first, members) & np.isin(parts.shared.second, members)
+    beyond: dict[int, list[shapely.Geometry]] = {}
+    for k in np.flatnonzero(mine).tolist():
+        loser = max(int(parts.shared.first[k]), int(parts.shared.second[k]), key=lambda i: (parts.ids[i], i))
+        beyond.setdefault(loser, []).append(parts.shared.shape[k])
+    out: dict[str, float] = {}
+    for i, shapes in beyond.items():
+        ground = shapely.union_all(shapes)
+        for zone in parts.zone_area[i]:
+            held = shapely.intersection(ground, parts.zone_shapes[zone]) if zone in parts.zone_shapes else ground
+            out[zone] = out.get(zone, 0.0) + float(area_km2([held])[0])
+    return out
 
 
 def _required(zones: Mapping[str, float], rules: Mapping[Zone, DensityRule], standard: Standard) -> float:
@@ -259,13 +270,18 @@ def _groups(
     return out
 
 
-def _row(row: _Row, parts: _Parts, required: Sequence[float], present: npt.NDArray[np.float64]) -> tuple[object, ...]:
+def _row(
+    row: _Row, parts: _Parts, required: Sequence[float], present: npt.NDArray[np.float64], rules: Mapping[Zone, DensityRule],
+    standard: Standard,
+) -> tuple[object, ...]:  # fmt: skip
     level, key, name, zone, members, allocated, on_duty = row
-    need = sum(required[i] for i in members)
+    twice = _counted_twice(parts, members)
+    need = sum(required[i] for i in members) - _required(twice, rules, standard)
+    area = float(parts.area[members].sum()) - sum(twice.values())
     unzoned = any(not z and km2 > 0 for i in members for z, km2 in parts.zone_area[i].items())
     verdict = "enough" if allocated >= need - _EXACT else "short"
     return (
-        level, key, name, zone, float(parts.area[members].sum()), need, allocated, on_duty, float(present[members].sum()),
+        level, key, name, zone, area, need, allocated, on_duty, float(present[members].sum()),
         max(0.0, need - allocated), "undecided" if unzoned else verdict,
     )  # fmt: skip
 

@@ -49,6 +49,15 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "part_closed": Sentence("例外 {} 封闭 {}，余 {}应巡；{}", "exception {} closes {}, {} left to patrol; {}"),
     "exception": Sentence("例外 {}：{}", "exception {}: {}"),
+    "checkin_far": Sentence(
+        "{} 在 {} 打卡：打卡处距点位 {}，过远", "check-in {} at {}: made {} from the place, too far"
+    ),
+    "checkin_track": Sentence(
+        "{} 在 {} 打卡：本人轨迹在 {} 之外，不符", "check-in {} at {}: the person's own track was {} away"
+    ),
+    "checkin_fast": Sentence(
+        "{} 在 {} 打卡：距上一次打卡 {}，间隔过短，过快", "check-in {} at {}: {} from the one before, too fast"
+    ),
     "grid": Sentence("网格", "the grid itself"),
 }
 _KM = 1_000_000
@@ -76,7 +85,7 @@ def missing_sentences(
     needed_s: npt.NDArray[np.float64],
     exception_id: npt.NDArray[np.object_],
     reasons: Mapping[str, str],
-    closed_mm: npt.NDArray[np.int64],
+    closed_mm: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.object_]:
     """A Chinese sentence per window; empty where it is covered. `length_mm` is what is owed: without `closed_mm`."""
     say = {name: sentence.zh.format for name, sentence in SENTENCES.items()}
@@ -96,6 +105,7 @@ def missing_sentences(
         out[i] = say["silent"](minutes(silent_ms[i] / 1000), minutes(needed_s[i]))
     for i in np.flatnonzero(cause == "exception").tolist():
         out[i] = say["exception"](exception_id[i], reasons.get(exception_id[i], ""))
-    for i in np.flatnonzero((closed_mm > 0) & (out != "")).tolist():
-        out[i] = say["part_closed"](exception_id[i], metres(closed_mm[i]), metres(length_mm[i]), out[i])
+    closed = np.zeros(len(out), dtype=np.int64) if closed_mm is None else closed_mm
+    for i in np.flatnonzero((closed > 0) & (out != "")).tolist():
+        out[i] = say["part_closed"](exception_id[i], metres(closed[i]), metres(length_mm[i]), out[i])
     return out

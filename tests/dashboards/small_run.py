@@ -39,8 +39,9 @@ def frame(table: str, rows: list[dict]) -> pd.DataFrame:
     data = {}
     for c in spec.columns:
         values = [r.get(c.name) for r in rows]
+        whole = {"dtype": "Int64"} if c.dtype == "int" and c.null else {}
         data[c.name] = (
-            pd.Series(values, dtype=_TYPES.get(c.dtype, "object"))
+            pd.Series(values, **({"dtype": _TYPES.get(c.dtype, "object")} | whole))
             if c.dtype in _TYPES
             else pd.Series(values, dtype=object)
         )

@@ -14,20 +14,21 @@ CAUSES = ("not_passed", "no_data", "no_rostered", "partial", "too_fast", "inferr
 NARROW = str.maketrans("，；：（）", ",;:()")
 
 
-def stored(cause: str, covered_mm: int) -> str:
+def stored(cause: str, covered_mm: int, closed_mm: int = 0) -> str:
     """The sentence of a window of 2 km, 90 % required, with one kilometre passed at any speed and 25 minutes of silence."""
     one = np.ones(1, dtype=np.int64)
     return missing_sentences(
         cause=np.array([cause], dtype=object), covered_mm=covered_mm * one, any_speed_mm=1_000_000 * one, need_mm=1_800_000 * one,
         length_mm=2_000_000 * one, share=0.9 * one, silent_ms=1_500_000 * one, needed_s=45.0 * one,
-        exception_id=np.array(["LW1"], dtype=object), reasons={"LW1": "closed"},
+        exception_id=np.array(["LW1"], dtype=object), reasons={"LW1": "closed"}, closed_mm=closed_mm * one,
     )[0]  # fmt: skip
 
 
 @pytest.mark.parametrize("cause", CAUSES)
 @pytest.mark.parametrize("covered_mm", [0, 400_000])
-def test_no_chinese_is_left_in_english(cause, covered_mm) -> None:
-    sentence = stored(cause, covered_mm)
+@pytest.mark.parametrize("closed_mm", [0, 500_000])
+def test_no_chinese_is_left_in_english(cause, covered_mm, closed_mm) -> None:
+    sentence = stored(cause, covered_mm, closed_mm)
     english = missing_words(sentence, "en")
     assert sentence
     assert missing_words(sentence, "zh") == sentence
@@ -43,6 +44,9 @@ def test_both_languages_of_a_sentence_have_the_same_parts() -> None:
 def test_worked_examples() -> None:
     # 400 m of 2 km are 20 %; 1.8 km are needed, so 1.40 km are lacking.
     assert missing_words(stored("partial", 400_000), "en") == "400 m covered (20%), 1.40 km short (90% required)"
+    assert missing_words(stored("not_passed", 0, 500_000), "en") == (
+        "exception LW1 closes 500 m, 2.00 km left to patrol; nobody entitled came in the whole window"
+    )
     assert missing_words(stored("silent", 0), "en").startswith("the responsible person was silent on duty for 25 min")
     assert missing_words("例外 LW7：封路：抢修 3 米", "en") == "exception LW7: 封路：抢修 3 米"
     assert missing_words("墙头东菜场、白石幼儿园", "en") == "墙头东菜场、白石幼儿园"
