@@ -147,8 +147,9 @@ def _parts(work_grids: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> _Parts:
     shapes = [shapely.make_valid(g) for g in towns.geometry] if len(towns) else []
     area = area_km2(shapes)
     overlay = {z: _zone_shape(areas, z) for z in ZONES}
-    shared = without_slivers(shapely.intersection([overlay["central"]], [overlay["fringe"]]))[0]
-    if not shared.is_empty:  # what is of both is of the centre
+    both = np.array([overlay["central"], overlay["fringe"]], dtype=object)
+    shared = without_slivers(shapely.intersection(both[:1], both[1:]))[0]
+    if not shapely.is_empty(shared):  # what is of both is of the centre
         overlay["fringe"] = shapely.difference(overlay["fringe"], shared)
     held = []
     for shape, whole in zip(shapes, area.tolist(), strict=True):
@@ -161,7 +162,7 @@ def _parts(work_grids: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> _Parts:
 
 
 def _zone_shape(areas: gpd.GeoDataFrame, zone: str) -> shapely.Geometry:
-    mine = areas.geometry[areas["kind"] == zone] if len(areas) else []
+    mine: list[shapely.Geometry] = list(areas.geometry[areas["kind"] == zone]) if len(areas) else []
     return shapely.union_all([shapely.make_valid(g) for g in mine])
 
 
