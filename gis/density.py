@@ -153,7 +153,11 @@ def _parts(work_grids: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> _Parts:
         overlay["fringe"] = shapely.difference(overlay["fringe"], shared)
     held = []
     for shape, whole in zip(shapes, area.tolist(), strict=True):
-        cut = {z: float(area_km2([shapely.intersection(shape, o)])[0]) for z, o in overlay.items() if not o.is_empty}
+        cut = {
+            z: float(area_km2([shapely.intersection(shape, o)])[0])
+            for z, o in overlay.items()
+            if not shapely.is_empty(o)
+        }
         held.append(cut or {"": whole})
     ids = column_text(towns, "area_id") if len(towns) else []
     names = [n or i for n, i in zip(column_text(towns, "name"), ids, strict=True)] if len(towns) else []
