@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from dashboards.context import View
     from dashboards.desk_manager import Choice
+    from dashboards.i18n import Translate
     from dashboards.views import View as Table
     from layers.contracts import Column
 
@@ -32,6 +33,12 @@ MOST_DATED = 14
 RUN_FORMATS = ("pdf", "xlsx", "csv", "gpkg", "geojson", "html")
 STACK = (("covered", "km_covered"), ("unknown", "km_unknown"), ("missed", "km_missed"), ("excused", "km_excused"))
 WHO = ("name", "section_name", "grid_name")  # what a row is about
+
+
+def provisional_note(t: Translate, base: pd.DataFrame) -> list[Any]:
+    """What to say above figures of windows that rest on a day whose holidays are not published; nothing where none does."""
+    guessed = "provisional" in base and bool(base["provisional"].eq(True).any())
+    return [html.P(t("manager.provisional"), className="note", role="status")] if guessed else []
 
 
 def figures_row(view: View, day: date, choice: Choice, figures: Mapping[str, Any]) -> Any:

@@ -25,6 +25,7 @@ from dashboards.manager_parts import (
     confirmed,
     export_links,
     figures_row,
+    provisional_note,
     table_part,
     trend_part,
 )
@@ -137,7 +138,7 @@ def _page(view: View, day: date, choice: Choice, start: int) -> list[Any]:
     names = path_names(base, choice, view.lang)
     return [
         _controls(view, choice, names),
-        figures_row(view, day, choice, figures),
+        [*provisional_note(view.t, base), figures_row(view, day, choice, figures)],
         table_part(view, day, choice, table, start=start, into=into, button=_do),
         export_links(view, day, choice),
         confirmed(view, day, choice, figures, names),

@@ -76,6 +76,15 @@ def test_a_moment_of_arrival_is_in_the_run_id(small):
     assert len(found | {run.run_id}) == 3
 
 
+def test_the_version_of_the_public_calendar_is_in_the_run_id(small, monkeypatch):
+    """A newer calendar knows days that the older one took by their weekday: the day is audited anew."""
+    city, store, run = small
+    monkeypatch.setattr("etl.pipeline.calendar_version", lambda source: f"{source} of another year")
+    assert audited(city, store).run_id != run.run_id
+    monkeypatch.undo()
+    assert audited(city, store).run_id == run.run_id
+
+
 def test_the_time_zone_is_in_the_run_id(small, tmp_path):
     city, _, run = small
     other = city.model_copy(update={"timezone": "Asia/Taipei"})  # the same clock by another name
