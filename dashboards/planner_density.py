@@ -24,19 +24,20 @@ def daily_mean(density: pd.DataFrame) -> pd.DataFrame:
     return means.merge(latest[["level", "area_id", "name", "zone", "verdict"]], on=["level", "area_id"], how="left")
 
 
-def by_zone(density: pd.DataFrame) -> pd.DataFrame:
+def by_zone(density: pd.DataFrame, standard: Standard) -> pd.DataFrame:
     """Sums of the work grids (towns where there are none) by zone, and of all (zone `all`); a surplus fills no other grid's gap.
 
     Columns zone, areas, area_km2, required, allocated, on_duty, present, gap (of the sums), gap_within (sum of the grids' own gaps).
     """
+    counted = standard.density.verdict.value
     level = "work_grid" if (density["level"] == "work_grid").any() else "town"
     parts = density[density["level"] == level]
     rows = []
     for zone in [*sorted(set(parts["zone"].dropna())), "all"]:
         here = parts if zone == "all" else parts[parts["zone"] == zone]
         sums = {c: float(here[c].sum()) for c in SUMS if c != "gap"}
-        gap = max(0.0, sums["required"] - sums["allocated"])
-        within = float(staffing_gap(here["required"], here["allocated"]).sum())
+        gap = max(0.0, sums["required"] - sums[counted])
+        within = float(staffing_gap(here["required"], here[counted]).sum())
         rows.append({"zone": zone, "areas": len(here), **sums, "gap": gap, "gap_within": within})
     return pd.DataFrame(rows)
 
@@ -50,9 +51,9 @@ def figures(standard: Standard) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["rule_id", "zone", "km2_per_person", "clause", "quote"])
 
 
-def placed(density: pd.DataFrame, count: int) -> pd.DataFrame:
+def placed(density: pd.DataFrame, count: int, standard: Standard) -> pd.DataFrame:
     """The next inspectors with what each takes off the gap and off all gaps: columns saving, total_gap_before."""
-    plan = next_inspectors(density, count)
+    plan = next_inspectors(density, count, counted=standard.density.verdict.value)
     saving = (plan["gap_before"] - plan["gap_after"]).to_numpy(dtype=float)
     return plan.assign(saving=saving, total_gap_before=plan["total_gap_after"].to_numpy(dtype=float) + saving)
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dashboards.context import View
     from dashboards.planner_choice import Choice
+    from gis.standard import Standard
 
 TOP = 12
 
@@ -75,7 +76,7 @@ def density_kpis(view: View, choice: Choice) -> list[Component]:
     frame = density.daily_mean(view.data.results("density", choice.first))
     if not len(frame):
         return [kpi(view.t("planner.required"), NONE)]
-    whole = density.by_zone(frame).iloc[-1]
+    whole = density.by_zone(frame, view.standard_on(choice.first[-1])).iloc[-1]
     unit = view.t("planner.persons")
     cards = [
         kpi(view.t(f"planner.{n}"), decimal(whole[n], 2 if n in {"required", "present"} else 1), unit=unit)
@@ -171,15 +172,16 @@ def density_side(view: View, choice: Choice) -> list[Component]:
     t, day = view.t, choice.first[-1]
     frame = density.daily_mean(view.data.results("density", choice.first))
     demands = []
-    for r in rows_of(density.figures(view.standard_on(day))):
+    standard = view.standard_on(day)
+    for r in rows_of(density.figures(standard)):
         head = f"{t('planner.clause')} {r.clause} · {word(r.zone, view.lang)}: {t('planner.per', km2=f'{r.km2_per_person:g}')}"
         demands.append(
             html.Blockquote([html.Footer(head), html.Span(f"“{r.quote}”", lang="zh-CN")], className="clause")
         )
-    cards = [card(t("planner.standard"), html.P(t("planner.density_note"), className="note"), *demands)]
+    cards = [card(t("planner.standard"), html.P(_density_note(view, standard), className="note"), *demands)]
     if not len(frame):
         return cards
-    zones = density.by_zone(frame)
+    zones = density.by_zone(frame, standard)
     rows = [
         [t("planner.zone_all") if r.zone == "all" else word(r.zone, view.lang), decimal(r.area_km2, 2), decimal(r.required, 2), decimal(r.allocated),
          decimal(r.on_duty), decimal(r.present), decimal(r.gap_within, 2)]
@@ -192,10 +194,16 @@ def density_side(view: View, choice: Choice) -> list[Component]:
     return [_next_card(view, choice, view.data.result("density", day)), zone_card, *cards]
 
 
+def _density_note(view: View, standard: Standard) -> str:
+    """How the required figure is rounded, and which count decides."""
+    said = standard.density
+    return view.t(f"planner.density_{said.quotient.value}") + view.t(f"planner.density_by_{said.verdict.value}")
+
+
 def _next_card(view: View, choice: Choice, frame: pd.DataFrame) -> Component:
     """Where the next inspectors go and by how much the gap shrinks."""
     t = view.t
-    plan = density.placed(frame, choice.count)
+    plan = density.placed(frame, choice.count, view.standard_on(choice.first[-1]))
     title = t("planner.where_next", count=choice.count)
     if not len(plan):
         return card(title, html.P(t("planner.where_none"), className="note"))

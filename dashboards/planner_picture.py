@@ -253,7 +253,7 @@ def outline_grids(view: View, day: date) -> dict[str, Any] | None:
 def next_points(view: View, choice: Choice) -> tuple[dict[str, Any], pd.DataFrame] | None:
     """Where the next inspectors go, as points with the number of persons; None where no gap is left."""
     day = choice.first[-1]
-    plan = density.by_grid(density.placed(view.data.result("density", day), choice.count))
+    plan = density.by_grid(density.placed(view.data.result("density", day), choice.count, view.standard_on(day)))
     grids, _ = grid_places(view, day)
     if not len(plan):
         return None

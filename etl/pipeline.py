@@ -223,6 +223,7 @@ def _with_roads(work: Work, tables: DayTables, network: Network) -> tuple[dict[s
             results["density"],
             crs=network.graph.crs,
             presence=presence_of(crew, matched.fixes, work.standard),
+            counted=work.standard.density.verdict.value,
         )
     return results, [passes_table(matched.passes)]
 
@@ -312,7 +313,9 @@ def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFram
             town_names=dict(zip(towns["area_id"], towns["name"].fillna(""), strict=True)),
         )
         clocks = case_clocks(inputs.cases, work.standard, work.city.zone, as_of_ms=crew.end_ms)
-        surface = density_surface(gpd.GeoDataFrame(tables["work_grids"]), judged, crs=crs)
+        surface = density_surface(
+            gpd.GeoDataFrame(tables["work_grids"]), judged, crs=crs, counted=work.standard.density.verdict.value
+        )
         zone = work.city.zone
         notes = [
             ("roads.none", "road_edges", 1, "没有道路数据：道路巡查、网格轮次与全科网格无法核查，只给出人员配置、热点、时限与遥感",

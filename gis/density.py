@@ -1,7 +1,8 @@
 """Inspector density: required, allocated, on duty and present, per work grid, town, zone and county.
 
-required = area / figure, exactly, on the ellipsoid; sums of grids are sums of quotients, ground that two of them hold counted once (for the
-smaller code, as its streets are). The verdict takes allocated persons.
+required = area / figure on the ellipsoid, exactly or rounded up in each of the smallest areas (`density.quotient`); sums of grids are
+sums of theirs, ground that two of them hold counted once (for the smaller code, as its streets are). The verdict takes the persons
+allocated or those on duty (`density.verdict`).
 """
 
 from __future__ import annotations
@@ -170,19 +171,19 @@ def _zone_shape(areas: gpd.GeoDataFrame, zone: str) -> shapely.Geometry:
     return shapely.union_all([shapely.make_valid(g) for g in mine])
 
 
-def _counted_twice(parts: _Parts, members: Sequence[int]) -> dict[str, float]:
-    """Ground (km² by zone) that some parts hold beyond their union: that of two of them is the smaller code's."""
+def _counted_twice(parts: _Parts, members: Sequence[int]) -> dict[int, dict[str, float]]:
+    """Ground (km² by zone) that each of some parts holds beyond their union: that of two of them is the smaller code's."""
     mine = np.isin(parts.shared.first, members) & np.isin(parts.shared.second, members)
     beyond: dict[int, list[shapely.Geometry]] = {}
     for k in np.flatnonzero(mine).tolist():
         loser = max(int(parts.shared.first[k]), int(parts.shared.second[k]), key=lambda i: (parts.ids[i], i))
         beyond.setdefault(loser, []).append(parts.shared.shape[k])
-    out: dict[str, float] = {}
+    out: dict[int, dict[str, float]] = {}
     for i, shapes in beyond.items():
         ground = shapely.union_all(shapes)
         for zone in parts.zone_area[i]:
             held = shapely.intersection(ground, parts.zone_shapes[zone]) if zone in parts.zone_shapes else ground
-            out[zone] = out.get(zone, 0.0) + float(area_km2([held])[0])
+            out.setdefault(i, {})[zone] = float(area_km2([held])[0])
     return out
 
 
@@ -193,6 +194,11 @@ def _required(zones: Mapping[str, float], rules: Mapping[Zone, DensityRule], sta
         rule = rules.get(zone or standard.density.unzoned.value)  # type: ignore[call-overload]  # a name that is no zone has no rule
         total += km2 / rule.km2_per_person if rule is not None else 0.0
     return total
+
+
+def _whole(persons: float, standard: Standard) -> float:
+    """What one of the smallest areas requires: as it is, or rounded up (`density.quotient`)."""
+    return float(np.ceil(persons - _EXACT)) if standard.density.quotient.value == "ceiling" else persons
 
 
 def _zone_name(zones: Mapping[str, float]) -> str | None:
@@ -281,13 +287,14 @@ def _row(
 ) -> tuple[object, ...]:  # fmt: skip
     level, key, name, zone, members, allocated, on_duty = row
     twice = _counted_twice(parts, members)
-    need = sum(required[i] for i in members) - _required(twice, rules, standard)
-    area = float(parts.area[members].sum()) - sum(twice.values())
+    need = sum(_whole(required[i] - _required(twice.get(i, {}), rules, standard), standard) for i in members)
+    area = float(parts.area[members].sum()) - sum(km2 for ground in twice.values() for km2 in ground.values())
     unzoned = any(not z and km2 > 0 for i in members for z, km2 in parts.zone_area[i].items())
-    verdict = "enough" if allocated >= need - _EXACT else "short"
+    held = allocated if standard.density.verdict.value == "allocated" else on_duty
+    verdict = "enough" if held >= need - _EXACT else "short"
     return (
         level, key, name, zone, area, need, allocated, on_duty, float(present[members].sum()),
-        max(0.0, need - allocated), "undecided" if unzoned else verdict,
+        max(0.0, need - held), "undecided" if unzoned else verdict,
     )  # fmt: skip
 
 

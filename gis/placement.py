@@ -10,21 +10,23 @@ import pandas as pd
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from gis.standard import Counted
 
-def staffing_gap(required: npt.ArrayLike, allocated: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Persons short: required - allocated, at least 0; a surplus in one grid never fills the gap of another.
+
+def staffing_gap(required: npt.ArrayLike, held: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Persons short: required - held, at least 0; a surplus in one grid never fills the gap of another.
 
     Args:
         required: float (n,), persons.
-        allocated: float (n,), persons.
+        held: float (n,), persons, by the count that the standard's verdict takes.
 
     Returns:
         float64 (n,).
     """
-    return np.maximum(np.asarray(required, dtype=np.float64) - np.asarray(allocated, dtype=np.float64), 0.0)
+    return np.maximum(np.asarray(required, dtype=np.float64) - np.asarray(held, dtype=np.float64), 0.0)
 
 
-def next_inspectors(density: pd.DataFrame, count: int) -> pd.DataFrame:
+def next_inspectors(density: pd.DataFrame, count: int, *, counted: Counted = "allocated") -> pd.DataFrame:
     """The grids to which the next `count` inspectors should go, one row an inspector, best first.
 
     The gap of a zone is the sum of its grids' gaps. One more inspector in a grid takes min(1, gap) off it, which never grows with the
@@ -32,15 +34,16 @@ def next_inspectors(density: pd.DataFrame, count: int) -> pd.DataFrame:
     Equal steps go to the zone with the larger gap, then to the smaller grid code.
 
     Args:
-        density: the `density` contract, rows of level work_grid (area_id, name, zone, required, allocated).
+        density: the `density` contract, rows of level work_grid (area_id, name, zone, required, and the column that counts).
         count: how many inspectors, at least 0.
+        counted: the count that the verdict takes (`density.verdict` of the standard).
 
     Returns:
         Columns step (from 1), area_id, name, zone, gap_before, gap_after (of the grid), zone_gap_before, zone_gap_after, total_gap_after;
         fewer rows than `count` where no gap is left.
     """
     grids = density[density["level"] == "work_grid"].sort_values("area_id", kind="stable").reset_index(drop=True)
-    gap = staffing_gap(grids["required"], grids["allocated"])
+    gap = staffing_gap(grids["required"], grids[counted])
     zone = grids["zone"].fillna("").astype(str).to_numpy()
     zones, zone_of = np.unique(zone, return_inverse=True)
     rows = []

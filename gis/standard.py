@@ -22,6 +22,7 @@ Role = Literal["squad_member", "squad_leader", "grid_leader", "collector", "grid
 PolicyClass = Literal["main", "secondary", "branch"]
 Zone = Literal["central", "fringe"]
 Must = Literal["key_point", "back_street", "hot_area"]
+Counted = Literal["allocated", "on_duty"]
 Channel = Literal["community", "squad", "platform", "opinion"]
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -325,10 +326,10 @@ class Cadence(Frozen):
 
 
 class DensitySettings(Frozen):
-    """How density is measured."""
+    """How density is measured. Persons present never decide: a phone that is off must not make a grid short."""
 
-    verdict: Setting[Literal["allocated"]]
-    quotient: Setting[Literal["exact"]]
+    verdict: Setting[Counted]
+    quotient: Setting[Literal["exact", "ceiling"]]
     unzoned: Setting[Zone]
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyproj
 
     from gis.presence import Presence
+    from gis.standard import Counted
 
 SINKHORN_STEPS = 40
 
@@ -28,6 +29,7 @@ def density_surface(
     *,
     crs: pyproj.CRS,
     presence: Presence | None = None,
+    counted: Counted = "allocated",
     cell_m: float = 250.0,
     bandwidth_m: float = 600.0,
 ) -> gpd.GeoDataFrame:
@@ -41,13 +43,15 @@ def density_surface(
         density: the `density` contract; rows of level work_grid are used.
         crs: metric CRS of the cells.
         presence: `presence_of` the day's fixes, in `crs`; what lies in no work grid is left out, as in `density`.
+        counted: the count by which persons are lacking (`density.verdict` of the standard).
         cell_m: edge of a cell.
         bandwidth_m: radius of the kernel.
 
     Returns:
         The `density_surface` contract, EPSG:4326; cells whose centre lies in a work grid.
     """
-    judged = density[density["level"] == "work_grid"][["area_id", "required", "allocated"]]
+    columns = list(dict.fromkeys(("required", "allocated", counted)))
+    judged = density[density["level"] == "work_grid"][["area_id", *columns]]
     if work_grids.empty or judged.empty:
         return _frame(np.zeros(0, dtype=object), np.zeros((4, 0)), gpd.GeoSeries([], crs=4326))
     grids = work_grids.to_crs(crs).merge(judged, left_on="grid_id", right_on="area_id")
@@ -65,13 +69,13 @@ def density_surface(
         return _frame(np.zeros(0, dtype=object), np.zeros((4, 0)), gpd.GeoSeries([], crs=4326))
     members = np.bincount(grid_of, minlength=len(grids))
     # A grid too small to hold a cell's centre gives its persons to the nearest cell.
-    spread = np.stack([grids[c].to_numpy(float)[grid_of] / members[grid_of] for c in ("required", "allocated")])
+    spread = np.stack([grids[c].to_numpy(float)[grid_of] / members[grid_of] for c in columns])
     tree = cKDTree(centres)
     lost = np.flatnonzero(members == 0)
     if len(lost):
         places = shapely.get_coordinates(shapely.centroid(grids.geometry.to_numpy()[lost]))
         _, nearest = tree.query(places)
-        for i, column in enumerate(("required", "allocated")):
+        for i, column in enumerate(columns):
             np.add.at(spread[i], nearest, grids[column].to_numpy(float)[lost])
     present = np.zeros(len(centres))
     if presence is not None and len(presence.persons):
@@ -81,9 +85,12 @@ def density_surface(
         np.add.at(present, nearest, presence.persons[held])
     smooth = _smoothed(tree, np.vstack([spread, present]), bandwidth_m)
     per_km2 = smooth / (cell_m / 1000) ** 2
-    gap = np.maximum(per_km2[0] - per_km2[1], 0.0)
+    found = dict(zip([*columns, "present"], per_km2, strict=True))
+    gap = np.maximum(found["required"] - found[counted], 0.0)
     boxes = cells.boxes(flat).to_crs(4326)
-    return _frame(cells.ids(flat), np.vstack([per_km2, gap]), gpd.GeoSeries(boxes))
+    return _frame(
+        cells.ids(flat), np.vstack([found["required"], found["allocated"], found["present"], gap]), gpd.GeoSeries(boxes)
+    )
 
 
 def _smoothed(tree: cKDTree, persons: npt.NDArray[np.float64], bandwidth_m: float) -> npt.NDArray[np.float64]:

@@ -203,14 +203,14 @@ def staff():
 
 
 def test_staff_by_zone_and_a_surplus_that_fills_no_other_gap():
-    zones = density.by_zone(staff()).set_index("zone")
+    zones = density.by_zone(staff(), STANDARD).set_index("zone")
     assert zones.loc["central", ["required", "allocated", "gap", "gap_within"]].tolist() == [3.0, 3.0, 0.0, 1.0]
     assert zones.loc["all", ["areas", "required", "allocated", "gap", "gap_within"]].tolist() == [3, 5.5, 4.0, 1.5, 2.5]
 
 
 def test_the_next_inspectors_and_how_much_they_save():
     # Gaps: G1 1.0, G3 1.5; the first goes to G3 (zone gap 1.5 > 1.0 at an equal step of 1), then G1, then what is left of G3.
-    plan = density.placed(staff(), 5)
+    plan = density.placed(staff(), 5, STANDARD)
     assert plan["area_id"].tolist() == ["G3", "G1", "G3"]
     assert plan["saving"].tolist() == [1.0, 1.0, 0.5]
     assert plan["total_gap_before"].tolist() == [2.5, 1.5, 0.5]
