@@ -34,6 +34,7 @@ from gis.hotspots import case_hotspots
 from gis.model import MODES
 from gis.network.responsible import resolve_responsibilities
 from gis.presence import presence_of
+from gis.subjects import subject_notes
 from gis.surface import density_surface
 from layers.contracts import TABLES
 from layers.standard_editions import edition_id_of, file_name, standard_of, store_standard
@@ -322,6 +323,7 @@ def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFram
              "no roads: road patrol, rounds and cadence cannot be judged; density, hotspots, clocks and scenes are"),
             *calendar_notes(tables.day, zone, work.standard),
             *(n for n in clock_notes(inputs.cases, clocks, work.standard, zone, as_of_ms=crew.end_ms) if n[2]),
+            *(n for n in subject_notes(inputs.cases, work.standard) if n[2]),
         ]  # fmt: skip
         findings = pd.DataFrame(notes, columns=["code", "subject", "count", "zh", "en"])
     return {"density": judged, "case_clocks": clocks, "density_surface": surface, "findings": findings}, []

@@ -24,6 +24,7 @@ from gis.presence import presence_of
 from gis.rates import excused_millimetres
 from gis.rollups import COUNTY, road_rollups, subject_rollups
 from gis.rounds import grid_rounds
+from gis.subjects import subject_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -342,6 +343,7 @@ def _day_notes(
     yield ("window.part_closed", "section_windows", part, "个时段的路段封闭一部分：余下的米数应巡，按余下的计",
            "windows are of sections closed in part: what is left is owed and weighs alone")  # fmt: skip
     yield from clock_notes(inputs.cases, tables["case_clocks"], standard, inputs.zone, as_of_ms=end_ms)
+    yield from subject_notes(inputs.cases, standard)
     assumed = sum(1 for _ in standard.assumptions())
     yield (
         "standard.assumptions",
