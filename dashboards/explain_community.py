@@ -112,7 +112,16 @@ def _facts(view: View, window: pd.Series) -> Component:
         (t("explain.due"), t("explain.due_text", due=int(window["due"]), done=int(window["done"]))),
         (t("explain.evidence"), evidence),
         (t("explain.missing"), missing_words(window["missing"], view.lang) or t("explain.none")),
+        *_doubts(view, window.get("doubtful_checkins")),
     ])  # fmt: skip
+
+
+def _doubts(view: View, text: Any) -> list[tuple[str, Any]]:
+    """Check-ins that the audit did not count, and why."""
+    if not isinstance(text, str) or not text:
+        return []
+    lines = [missing_words(part, view.lang) for part in text.split("；")]
+    return [(view.t("explain.doubtful"), html.Ul([html.Li(line) for line in lines]))]
 
 
 def _checkins(view: View, day: date, rows: pd.DataFrame, places: pd.DataFrame) -> Component:

@@ -12,13 +12,15 @@ import pandas as pd
 from gis.answerable import complete_exceptions, entries_by_target
 from gis.calendar import is_working_day
 from gis.calendar_notes import calendar_notes, provisional_rows
+from gis.checkins import checkin_notes
 from gis.clock_notes import clock_notes
 from gis.clocks import case_clocks
-from gis.community import community_cadence
+from gis.community import checkins_judged, community_cadence
 from gis.crew import Crew, build_crew, column_text, with_fixes
 from gis.density import density
 from gis.evidence import evidence_of
 from gis.frequency import RoadFrequency, road_frequency
+from gis.ground import ground_notes
 from gis.people import device_days, people_days
 from gis.presence import presence_of
 from gis.rates import excused_millimetres
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import date
     from zoneinfo import ZoneInfo
 
+    from gis.checkins import Judged
     from gis.model import Fixes, Mode, Passes
     from gis.network.model import Network
     from gis.standard import Standard
@@ -146,9 +149,11 @@ def audit_day(
         areas=inputs.areas,
         evidence=evidence,
     )
+    history = [*inputs.history, (passes, crew)]
+    judged = checkins_judged(network, history, standard, inputs.community_grids, inputs.areas, inputs.checkins)
     community = community_cadence(
-        network, [*inputs.history, (passes, crew)], standard, day, zone, community_grids=inputs.community_grids, areas=inputs.areas,
-        checkins=inputs.checkins, exceptions=exceptions,
+        network, history, standard, day, zone, community_grids=inputs.community_grids, areas=inputs.areas,
+        checkins=inputs.checkins, exceptions=exceptions, judged=judged,
     )  # fmt: skip
     units = dict(
         zip(column_text(network.sections, "section_id"), column_text(network.sections, "unit_id"), strict=True)
@@ -179,7 +184,7 @@ def audit_day(
         "device_days": device_days(fixes, passes, crew),
         "case_clocks": case_clocks(inputs.cases, standard, zone, as_of_ms=crew.end_ms),
     }
-    tables["findings"] = findings(inputs, network, crew, passes, standard, tables)
+    tables["findings"] = findings(inputs, network, crew, passes, standard, tables, judged)
     return tables
 
 
@@ -248,11 +253,19 @@ def findings(
     passes: Passes,
     standard: Standard,
     tables: Mapping[str, pd.DataFrame],
+    judged: Judged,
 ) -> pd.DataFrame:
     """Contract `findings`: what the reader of this audit must know; a note about nothing is left out."""
+    ground = (
+        note
+        for table in ("work_grids", "community_grids", "areas")
+        for note in ((c, table, n, zh, en) for c, n, zh, en in ground_notes(table, getattr(inputs, table)))
+    )
     notes = [
         n
         for n in (
+            *ground,
+            *checkin_notes(judged, crew.start_ms, crew.end_ms),
             *_roster_notes(inputs, network, crew, passes),
             *_day_notes(inputs, standard, tables, end_ms=crew.end_ms),
         )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyproj
@@ -15,6 +16,7 @@ from scipy.spatial import cKDTree
 from gis import coverage
 from gis.answerable import complete_exceptions, entries_by_target, of_roles, person_speeds
 from gis.calendar import community_windows, intersect, total_ms, union
+from gis.checkins import Judged, judge_checkins, points_on
 from gis.coverage import COUNTS, SLOW
 from gis.crew import column_ms, column_text, entitled_time, overlap_ms, stamp
 from gis.reach import usable_ms
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from datetime import date
     from zoneinfo import ZoneInfo
 
-    import geopandas as gpd
     import numpy.typing as npt
 
     from gis.calendar import Interval
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     I8 = npt.NDArray[np.int64]
 
 MUSTS = ("key_point", "back_street", "hot_area")
+_TOLD = 5  # check-ins of a window that are told one by one
 _SELF = ""  # the grid itself, where a cadence owes no named place
 
 
@@ -84,12 +86,14 @@ def community_cadence(
     areas: gpd.GeoDataFrame,
     checkins: pd.DataFrame,
     exceptions: pd.DataFrame,
+    judged: Judged | None = None,
 ) -> pd.DataFrame:
     """Contract `community_windows`: every window of every cadence that touches the day.
 
-    A place counts as visited by a check-in there or by a track within `measure.place_reach_m` (of a back street: along
-    `measure.full_patrol_share` of it). A cadence that owes a grid no named place asks for any visit to the grid. Windows that end after
-    the day are *open*, complete or not: each is judged once, on the day on which it ends, so that rates hold no early successes alone.
+    A place counts as visited by a check-in there that can show a visit (`gis.checkins`) or by a track within `measure.place_reach_m` (of a
+    back street: along `measure.full_patrol_share` of it). A cadence that owes a grid no named place asks for any visit to the grid. Windows
+    that end after the day are *open*, complete or not: each is judged once, on the day on which it ends, so that rates hold no early
+    successes alone.
 
     Args:
         network: for tracks.
@@ -101,43 +105,76 @@ def community_cadence(
         areas: contract; kinds key_point, back_street, hot_area.
         checkins: contract, of those days.
         exceptions: contract.
+        judged: `checkins_judged` of the same, where it is known already.
     """
     if not len(community_grids) or not standard.community_rules():
         return _frame([])
     grids = column_text(community_grids, "grid_id")
     places, of_grid, ground = _places(network, standard, community_grids, areas)
+    judged = judged or checkins_judged(network, history, standard, community_grids, areas, checkins)
+    names = {p.place_id: p.name for p in places}
     rows: list[tuple[object, ...]] = []
     for rule_id, rule in standard.community_rules().items():
-        evidence = _evidence(network, history, standard, checkins, rule)
+        evidence = _evidence(network, history, standard, judged, rule)
         days = _days(history, checkins, rule)
         for g, grid in enumerate(grids):
             due = [p for p in (places[i] for i in of_grid[g]) if p.kind in rule.musts]
+            known = np.isin(judged.place, [grid, *(places[i].place_id for i in of_grid[g])])
             rows += [
-                _judge(
-                    grid, rule_id, rule, window, due, ground[g], evidence, days, history[-1][1], standard, exceptions
+                (
+                    *_judge(
+                        grid,
+                        rule_id,
+                        rule,
+                        window,
+                        due,
+                        ground[g],
+                        evidence,
+                        days,
+                        history[-1][1],
+                        standard,
+                        exceptions,
+                    ),
+                    _doubts(judged, known, window, names, zone),
                 )
                 for window in community_windows(rule.cadence, day, zone, standard.community)
             ]
     return _frame(rows)
 
 
+def checkins_judged(
+    network: Network, history: Sequence[tuple[Passes, Crew]], standard: Standard, community_grids: gpd.GeoDataFrame,
+    areas: gpd.GeoDataFrame, checkins: pd.DataFrame,
+) -> Judged:  # fmt: skip
+    """Which check-ins at named places and community grids can show a visit (`gis.checkins`); arguments as of `community_cadence`."""
+    named = areas[areas["kind"].isin(MUSTS)] if len(areas) else areas
+    parts = [(column_text(named, "area_id"), named), (column_text(community_grids, "grid_id"), community_grids)]
+    places = gpd.GeoDataFrame(
+        {"place_id": [i for ids, _ in parts for i in ids]}, geometry=[s for _, f in parts for s in f.geometry], crs=4326
+    )
+    return judge_checkins(checkins, places, network, history, standard)
+
+
+def _doubts(
+    judged: Judged, known: npt.NDArray[np.bool_], window: Interval, names: dict[str, str], zone: ZoneInfo
+) -> str | None:
+    """What check-ins at a grid and its places within a window do not count, and why; the first ones in words."""
+    rows = np.flatnonzero(known & ~judged.counts & (judged.t_ms >= window[0]) & (judged.t_ms < window[1]))
+    if not len(rows):
+        return None
+    rows = rows[np.lexsort((judged.place[rows].astype(str), judged.t_ms[rows]))]
+    told = judged.sentences(rows[:_TOLD], names, zone)
+    return "；".join([*told, *([SENTENCES["checkin_more"].zh.format(len(rows))] if len(rows) > _TOLD else [])])
+
+
 def cell_points(network: Network, standard: Standard) -> tuple[coverage.Cells, npt.NDArray[np.float64]]:
     """The cells of the network and the coordinates (C, 2) of their centres, in metres of the network's CRS."""
     cells = network_cells(network, standard)
-    s = cells.segment
+    s = cells.segment.astype(np.int64)
     begin = network.seg_measure_from_mm[s].astype(np.int64)
     span = np.abs(network.seg_measure_to_mm[s].astype(np.int64) - begin)
     at = np.abs(cells.centre_mm - begin) * network.graph.seg_length_mm[s] // np.maximum(span, 1)
-    graph = network.graph
-    owner = np.repeat(np.arange(graph.segment_count), np.diff(graph.vert_ptr))
-    key = owner.astype(np.int64) << 32 | graph.vert_mm
-    i = np.searchsorted(key, s.astype(np.int64) << 32 | at, side="right") - 1
-    i = np.minimum(i, graph.vert_ptr[s + 1].astype(np.int64) - 2)
-    length = np.maximum(graph.vert_mm[i + 1] - graph.vert_mm[i], 1)
-    part = np.clip((at - graph.vert_mm[i]) / length, 0.0, 1.0)
-    x = graph.vert_x[i] + (graph.vert_x[i + 1] - graph.vert_x[i]) * part
-    y = graph.vert_y[i] + (graph.vert_y[i + 1] - graph.vert_y[i]) * part
-    return cells, np.stack([x, y], axis=1)
+    return cells, points_on(network.graph, s, at)
 
 
 def _places(
@@ -208,7 +245,7 @@ def _place(
 
 
 def _evidence(
-    network: Network, history: Sequence[tuple[Passes, Crew]], standard: Standard, checkins: pd.DataFrame, rule: CommunityRule
+    network: Network, history: Sequence[tuple[Passes, Crew]], standard: Standard, judged: Judged, rule: CommunityRule
 ) -> _Evidence:  # fmt: skip
     cells = network_cells(network, standard)
     seen: dict[int, list[int]] = defaultdict(list)
@@ -225,12 +262,8 @@ def _evidence(
             seen[c].append(at)
     roles = {p.person_id: p.role for _, crew in history for p in crew.persons}
     marks: dict[str, list[int]] = defaultdict(list)
-    rows = zip(
-        column_text(checkins, "person_id"),
-        column_text(checkins, "place_id"),
-        column_ms(checkins, "time", 0),
-        strict=True,
-    )
+    counts = judged.counts
+    rows = zip(judged.person[counts].tolist(), judged.place[counts].tolist(), judged.t_ms[counts].tolist(), strict=True)
     for person, place, at in rows if kind != "track" else ():
         if roles.get(person) in rule.roles:
             marks[place].append(at)
@@ -352,7 +385,19 @@ def _in_reach(place: _Place, silence: Silence, part: Sequence[Interval], speed_m
     return usable > 0 and usable * speed_mm_s >= need_m * 1e6
 
 
-_COLUMNS = ("grid_id", "rule_id", "starts", "ends", "finished", "due", "done", "missing", "evidence", "outcome")
+_COLUMNS = (
+    "grid_id",
+    "rule_id",
+    "starts",
+    "ends",
+    "finished",
+    "due",
+    "done",
+    "missing",
+    "evidence",
+    "outcome",
+    "doubtful_checkins",
+)
 
 
 def _frame(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:

@@ -58,6 +58,7 @@ SENTENCES: dict[str, Sentence] = {
     "checkin_fast": Sentence(
         "{} 在 {} 打卡：距上一次打卡 {}，间隔过短，过快", "check-in {} at {}: {} from the one before, too fast"
     ),
+    "checkin_more": Sentence("等共 {} 次", "{} in all"),
     "grid": Sentence("网格", "the grid itself"),
 }
 _KM = 1_000_000

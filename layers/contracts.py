@@ -443,6 +443,7 @@ _RESULT = (
         missing str 缺项 | Missing
         evidence str 依据 | Evidence (track, checkin, both)
         outcome str! 结果 | Outcome (covered, missed, unknown, excused, open)
+        doubtful_checkins str 不计的打卡 | Check-ins that do not count alone
         """,
     ),
     _table(
