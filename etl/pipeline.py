@@ -7,7 +7,7 @@ import json
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import geopandas as gpd
 import numpy as np
@@ -28,7 +28,7 @@ from gis.case_counts import cases_by_area
 from gis.clock_notes import clock_notes
 from gis.clocks import case_clocks, closing_outcomes
 from gis.crew import device_modes, with_fixes
-from gis.errors import Fault, ImpossibleError
+from gis.errors import Fault, ImpossibleError, StoreError, XunchaError
 from gis.frequency import road_frequency
 from gis.hotspots import case_hotspots
 from gis.model import MODES
@@ -52,10 +52,16 @@ if TYPE_CHECKING:
     from gis.frequency import RoadFrequency
     from gis.model import Fixes, Passes
     from gis.network import Network
+    from gis.presence import Presence
     from gis.standard import Standard
     from layers.city import City
     from layers.store.base import Store
 
+TRIES = 3
+PARTS = {
+    "surface": ("人员密度面", "the surface of density"), "hotspots": ("热点", "hotspots"), "case_areas": ("网格案件数", "cases by grid"),
+    "scenes": ("遥感统计", "statistics of scenes"),
+}  # fmt: skip
 DAY_FIELDS = (
     "persons", "devices", "assignments", "responsibilities", "exceptions", "cases", "checkins", "units", "areas", "work_grids",
     "community_grids",
@@ -124,25 +130,74 @@ def audit_days(
 
 
 def _audit(work: Work, day: date) -> Run:
+    """The run of a day; anew where positions were loaded while it was computed, which would be in its figures and not in its id.
+
+    Raises:
+        StoreError: positions of the day kept changing.
+    """
+    for _ in range(TRIES):
+        made = _tried(work, day)
+        if made is not None:
+            return made
+        work.progress("定位有变，重新核查 positions changed, again", 0, None)
+    raise _changing(day)
+
+
+def _changing(day: date) -> StoreError:
+    return StoreError(
+        Fault("audit.changing", f"{day} 的定位在核查期间不断变化", f"positions of {day} kept changing while they were audited",
+              "等装载结束后再核查", "audit again when loading has ended")
+    )  # fmt: skip
+
+
+def _tried(work: Work, day: date) -> Run | None:
+    """The run of a day, None where positions that it rests on changed before it was published."""
     store = work.store
     tables = DayTables(store, day)
     _refuse_nothing(tables, day)
+    earlier = _earlier(work, tables)
     with work.stage("network"):
         network, network_id = _network(work, tables)
-    run = _identity(work, tables, network_id)
+    newest = _newest_positions(store)
+    run = _identity(work, tables, earlier, network_id)
     if work.arrived_before_ms is None and any(r.run_id == run.run_id for r in store.runs(day)):
         store.publish(run, {}, [])  # stored already: only the pointer moves
         return next(r for r in store.runs(day) if r.run_id == run.run_id)
     if network is None:
         results, passes = _without_roads(work, tables)
     else:
-        results, passes = _with_roads(work, tables, network)
+        results, passes = _with_roads(work, tables, earlier, network)
     with work.stage("statistics"):
-        results |= _statistics(work, tables, metric_crs(work.city, tables), results["case_clocks"])
+        _add_statistics(results, work, tables)
     finished = replace(run, seconds=dict(work.seconds))
     with work.stage("publish"):
+        if _newest_positions(store) != newest and _positions(work, tables, earlier) != _positions_of(run):
+            return None
         store.publish(finished, _complete(results), passes)
     return finished
+
+
+def _newest_positions(store: Store) -> str | None:
+    """The newest load of positions, of whatever day: while it stays, none has changed."""
+    return next((m.manifest_id for m in store.manifests(table="positions", limit=1)), None)
+
+
+def _earlier(work: Work, tables: DayTables) -> list[DayTables]:
+    """The tables of the days before that community windows reach back to, oldest first."""
+    if not tables.has("community_grids"):
+        return []
+    return [DayTables(work.store, d) for d in days_needed(work.standard, tables.day)[:-1]]
+
+
+def _positions(work: Work, tables: DayTables, earlier: Sequence[DayTables]) -> list[dict[str, Any]]:
+    """Content of the positions that a run rests on."""
+    held, known = work.store.positions, set(work.store.positions.days())
+    days = [t.day for t in (*earlier, tables) if t.day in known]
+    return [{"name": f"positions {d}", "sha256": held.sha256(d), "rows": held.count(d)} for d in days]
+
+
+def _positions_of(run: Run) -> list[dict[str, Any]]:
+    return [dict(i) for i in run.inputs if str(i["name"]).startswith("positions ")]
 
 
 def _refuse_nothing(tables: DayTables, day: date) -> None:
@@ -165,19 +220,10 @@ def _network(work: Work, tables: DayTables) -> tuple[Network | None, str | None]
     return work.networks.of(tables)
 
 
-def _identity(work: Work, tables: DayTables, network_id: str | None) -> Run:
+def _identity(work: Work, tables: DayTables, earlier: Sequence[DayTables], network_id: str | None) -> Run:
     """The run with its id: everything that its figures follow from, and nothing else."""
     city, store, day = work.city, work.store, tables.day
-    known = set(store.positions.days())
-    history = (
-        [d for d in days_needed(work.standard, day) if d in known]
-        if tables.has("community_grids")
-        else [day] * (day in known)
-    )
-    inputs: list[dict[str, Any]] = [
-        {"name": f"positions {d}", "sha256": store.positions.sha256(d), "rows": store.positions.count(d)}
-        for d in history
-    ]
+    inputs = _positions(work, tables, earlier)
     by_edition = {e.edition_id: e for e in store.editions()}
     for table, edition_id in sorted(tables.editions.items()):
         inputs.append({"name": table, "sha256": edition_id, "rows": by_edition[edition_id].rows})
@@ -191,6 +237,7 @@ def _identity(work: Work, tables: DayTables, network_id: str | None) -> Run:
         "time_zone": city.timezone,
         "standard": standard_edition,
         "editions": editions,
+        "earlier": {str(t.day): t.editions for t in earlier},
         "inputs": inputs,
         "code": code_version(),
         "calendar": calendar_version(work.standard.calendar.source),
@@ -206,11 +253,13 @@ def _identity(work: Work, tables: DayTables, network_id: str | None) -> Run:
 
 
 # --- with roads: positions, passes, rules ---
-def _with_roads(work: Work, tables: DayTables, network: Network) -> tuple[dict[str, pd.DataFrame], list[pa.Table]]:
+def _with_roads(
+    work: Work, tables: DayTables, earlier: Sequence[DayTables], network: Network
+) -> tuple[dict[str, pd.DataFrame], list[pa.Table]]:
     with work.stage("match"):
         matched = _matched(work, tables, network, device_ids=None)
     with work.stage("history"):
-        history = _history(work, tables, network)
+        history = _history(work, earlier, network)
     with work.stage("rules"):
         inputs = day_inputs(work.city, work.standard, tables, network, history)
         crew = with_fixes(crew_of(inputs, work.standard), matched.fixes, work.standard)
@@ -219,14 +268,17 @@ def _with_roads(work: Work, tables: DayTables, network: Network) -> tuple[dict[s
             judge_roads=_roads(work, tables.day),
         )  # fmt: skip
     with work.stage("surface"):
-        results["density_surface"] = density_surface(
-            gpd.GeoDataFrame(tables["work_grids"]),
-            results["density"],
-            crs=network.graph.crs,
-            presence=presence_of(crew, matched.fixes, work.standard),
-            counted=work.standard.density.verdict.value,
-        )
+        presence = presence_of(crew, matched.fixes, work.standard)
+        tolerate(results, "surface", lambda: _surface(work, tables, results, network.graph.crs, presence))
     return results, [passes_table(matched.passes)]
+
+
+def _surface(
+    work: Work, tables: DayTables, results: Mapping[str, pd.DataFrame], crs: pyproj.CRS, presence: Presence | None
+) -> dict[str, pd.DataFrame]:
+    grids, counted = gpd.GeoDataFrame(tables["work_grids"]), work.standard.density.verdict.value
+    surface = density_surface(grids, results["density"], crs=crs, presence=presence, counted=counted)
+    return {"density_surface": surface}
 
 
 def _parts(work: Work, day: date) -> int:
@@ -256,14 +308,11 @@ def _matched(work: Work, tables: DayTables, network: Network, *, device_ids: tup
     )
 
 
-def _history(work: Work, tables: DayTables, network: Network) -> list[tuple[Passes, Crew]]:
+def _history(work: Work, days: Sequence[DayTables], network: Network) -> list[tuple[Passes, Crew]]:
     """Passes and crews of the days before that community windows reach back to; only devices of those whom a cadence names are read."""
-    if not tables.has("community_grids"):
-        return []
     roles = {role for rule in work.standard.community_rules().values() for role in rule.roles}
     out = []
-    for day in days_needed(work.standard, tables.day)[:-1]:
-        earlier = DayTables(work.store, day)
+    for earlier in days:
         persons, carried = earlier["persons"], earlier["assignments"]
         members = set(persons["person_id"][persons["role"].isin(roles)])
         devices = tuple(sorted(set(carried["device_id"][carried["person_id"].isin(members)])))
@@ -314,9 +363,6 @@ def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFram
             town_names=dict(zip(towns["area_id"], towns["name"].fillna(""), strict=True)),
         )
         clocks = case_clocks(inputs.cases, work.standard, work.city.zone, as_of_ms=crew.end_ms)
-        surface = density_surface(
-            gpd.GeoDataFrame(tables["work_grids"]), judged, crs=crs, counted=work.standard.density.verdict.value
-        )
         zone = work.city.zone
         notes = [
             ("roads.none", "road_edges", 1, "没有道路数据：道路巡查、网格轮次与全科网格无法核查，只给出人员配置、热点、时限与遥感",
@@ -326,7 +372,9 @@ def _without_roads(work: Work, tables: DayTables) -> tuple[dict[str, pd.DataFram
             *(n for n in subject_notes(inputs.cases, work.standard) if n[2]),
         ]  # fmt: skip
         findings = pd.DataFrame(notes, columns=["code", "subject", "count", "zh", "en"])
-    return {"density": judged, "case_clocks": clocks, "density_surface": surface, "findings": findings}, []
+        results = {"density": judged, "case_clocks": clocks, "findings": findings}
+        tolerate(results, "surface", lambda: _surface(work, tables, results, crs, None))
+    return results, []
 
 
 def _no_fixes() -> Fixes:
@@ -339,33 +387,67 @@ def _no_fixes() -> Fixes:
 
 
 # --- cases and scenes ---
-def _statistics(work: Work, tables: DayTables, crs: pyproj.CRS, clocks: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    city, out = work.city, dict[str, pd.DataFrame]()
+def _add_statistics(results: dict[str, pd.DataFrame], work: Work, tables: DayTables) -> None:
+    """Hotspots, counts by grid and what scenes say; none of them stops the audit of roads."""
+    city = work.city
     if tables.has("cases"):
-        areas = gpd.GeoDataFrame(tables["areas"])
-        outline = areas[areas["kind"] == "boundary"] if len(areas) else areas
-        if not len(outline) and len(areas):
-            outline = areas[areas["kind"] == "town"]
-        out["hotspots"] = case_hotspots(
-            gpd.GeoDataFrame(tables["cases"]),
-            day=tables.day,
-            time_zone=city.timezone,
-            crs=crs,
-            study_area=gpd.GeoSeries(outline.geometry) if len(outline) else None,
-        )
+        tolerate(results, "hotspots", lambda: {"hotspots": _hotspots(city, tables)})
         if tables.has("work_grids"):
-            out["case_areas"] = cases_by_area(
-                gpd.GeoDataFrame(tables["cases"]),
-                gpd.GeoDataFrame(tables["work_grids"]),
-                outcomes=closing_outcomes(clocks, work.standard),
-                day=tables.day,
-                time_zone=city.timezone,
-            )
-    if tables.has("scenes"):
-        zones = next((tables[t] for t in ("work_grids", "community_grids") if tables.has(t)), None)
-        if zones is not None:
-            out["zonal"], out["zonal_change"] = remote_sensing(city, tables["scenes"], gpd.GeoDataFrame(zones))
-    return out
+            tolerate(results, "case_areas", lambda: {"case_areas": _case_areas(work, tables, results)})
+    zones = next((t for t in ("work_grids", "community_grids") if tables.has(t)), None)
+    if tables.has("scenes") and zones is not None:
+        tolerate(results, "scenes", lambda: _scenes(city, tables, zones))
+
+
+def tolerate(results: dict[str, pd.DataFrame], part: str, make: Callable[[], dict[str, pd.DataFrame]]) -> None:
+    """Add the tables that `make` gives; where it fails the results do without them, and a finding says so.
+
+    Raises:
+        StoreError: the store is gone, which is no fault of the part.
+    """
+    try:
+        results |= make()
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 (drivers of rasters and geometry have errors of their own)
+        zh, en = PARTS[part]
+        note = {
+            "code": f"{part}.failed", "subject": part, "count": 1, "zh": f"{zh}没有算出：{_words(error, 'zh')}",
+            "en": f"{en} could not be computed: {_words(error, 'en')}",
+        }  # fmt: skip
+        found = results.get("findings")
+        row = pd.DataFrame([note])
+        results["findings"] = row if found is None or not len(found) else pd.concat([found, row], ignore_index=True)
+
+
+def _words(error: Exception, lang: Literal["zh", "en"]) -> str:
+    said = error.faults[0].render(lang) if isinstance(error, XunchaError) else f"{type(error).__name__}: {error}"
+    return said.splitlines()[0][:300]
+
+
+def _hotspots(city: City, tables: DayTables) -> pd.DataFrame:
+    areas = gpd.GeoDataFrame(tables["areas"])
+    outline = areas[areas["kind"] == "boundary"] if len(areas) else areas
+    if not len(outline) and len(areas):
+        outline = areas[areas["kind"] == "town"]
+    return case_hotspots(
+        gpd.GeoDataFrame(tables["cases"]),
+        day=tables.day,
+        time_zone=city.timezone,
+        crs=metric_crs(city, tables),
+        study_area=gpd.GeoSeries(outline.geometry) if len(outline) else None,
+    )
+
+
+def _case_areas(work: Work, tables: DayTables, results: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    cases, grids = gpd.GeoDataFrame(tables["cases"]), gpd.GeoDataFrame(tables["work_grids"])
+    outcomes = closing_outcomes(results["case_clocks"], work.standard)
+    return cases_by_area(cases, grids, outcomes=outcomes, day=tables.day, time_zone=work.city.timezone)
+
+
+def _scenes(city: City, tables: DayTables, zones: str) -> dict[str, pd.DataFrame]:
+    zonal, change = remote_sensing(city, tables["scenes"], gpd.GeoDataFrame(tables[zones]))
+    return {"zonal": zonal, "zonal_change": change}
 
 
 def _complete(results: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
