@@ -140,6 +140,9 @@ def print_run(city: City, store: Store, run: Run) -> None:
         weight = (" 按公里" if zh else " by km") if weighted else ""
         rate = f"{'达标率' if zh else 'rate'} {r['rate_low']:.1%}–{r['rate_high']:.1%}{weight}"
         typer.echo(f"  {r['rule_id']:<22} {told}  {rate}")
+    findings = store.result(run.run_id, "findings")
+    for f in findings[findings["code"].astype(str).str.startswith("calendar.")].to_dict("records"):
+        say(f"  [{f['code']}] {f['zh']}", f"  [{f['code']}] {f['en']}")
     changed = store.difference(run.run_id)
     if len(changed):
         say(f"  与上一次相比变化 {len(changed)} 处", f"  {len(changed)} changes against the run before")

@@ -73,7 +73,7 @@ def calendar_notes(day: date, zone: ZoneInfo, standard: Standard) -> Iterable[No
     if provisional and any(rests_on_calendar(standard, r, day) for r in rules):
         zh, en = ("工作日", "a working day") if working else ("休息日", "a day off")
         yield (
-            "day.provisional", "calendar", 1,
+            "calendar.beyond", "calendar", 1,
             f"{day} 的节假日安排尚未公布，按周几视为{zh}：当天按工作日计的结果为暂定",
             f"the holidays of {day} are not published yet: taken for {en} by its weekday, and what rests on working days is provisional",
         )  # fmt: skip

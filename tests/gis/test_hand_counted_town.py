@@ -313,17 +313,17 @@ def test_what_rests_on_a_day_of_an_unpublished_year_is_provisional(town: dict[st
     assert len(found["section_windows"]) == 14
     assert found["section_windows"]["provisional"].all()
     assert not found["grid_days"]["provisional"].any()  # collectors patrol every day
-    assert "day.provisional" in set(found["findings"]["code"])
+    assert "calendar.beyond" in set(found["findings"]["code"])
     rounds = {k: r.model_copy(update={"calendar": "working"}) for k, r in standard.rounds_rules().items()}
     working = standard.model_copy(update={"rules": {**standard.rules, **rounds}})
     assert audited(date(2031, 3, 18), working)["grid_days"]["provisional"].all()
     named = standard.calendar.model_copy(update={"working": (date(2031, 3, 18),)})
     told = audited(date(2031, 3, 18), standard.model_copy(update={"calendar": named}))
     assert not told["section_windows"]["provisional"].any()
-    assert "day.provisional" not in set(told["findings"]["code"])
+    assert "calendar.beyond" not in set(told["findings"]["code"])
     saturday = audited(date(2031, 3, 15), standard)
     assert not len(saturday["section_windows"])  # by its weekday nothing is asked ...
-    assert {"day.provisional", "day.off"} <= set(saturday["findings"]["code"])  # ... and that is said
+    assert {"calendar.beyond", "day.off"} <= set(saturday["findings"]["code"])  # ... and that is said
 
 
 def test_footway_is_shown_without_an_outcome(town: dict[str, pd.DataFrame]) -> None:
