@@ -152,6 +152,28 @@ def rejected(view: View, source: str, code: str) -> Component:
     )
 
 
+def unresolved(view: View) -> list[Component]:
+    """Responsibilities that the newest audit could give to nothing, each with what to write instead."""
+    t, day = view.t, view.latest_day()
+    found = view.data.result("unresolved", day) if day else None
+    if found is None or not len(found):
+        return [card(None, html.P(t("data.unresolved_none"), className="note"))]
+    rows = [
+        html.Tr([html.Td(r["source_name"] or "", className="words"), number(int(r["source_row"] or 0)), html.Td(r["source_text"] or "", className="words"),
+                 html.Td(t.pick(r["reason_zh"], r["reason_en"]), className="words"), html.Td(t.pick(r["write_zh"], r["write_en"]), className="words")])
+        for r in found.head(SHOWN).astype(object).where(found.head(SHOWN).notna(), None).to_dict("records")
+    ]  # fmt: skip
+    note = t("data.shown", shown=min(len(found), SHOWN), n=len(found))
+    return [
+        html.P(t("data.unresolved_lead"), className="note"),
+        card(
+            t("data.tab_unresolved"),
+            scrolled(heads(view, ("path", "row", "as_written", "reason", "write"), ("row",)), rows),
+            note=note,
+        ),
+    ]
+
+
 def editions(view: View) -> list[Component]:
     """Every edition of every table."""
     t = view.t

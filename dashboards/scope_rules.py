@@ -152,11 +152,12 @@ RULES: dict[str, Rule] = {
     "people": _in("person_id", "persons"),
     "device_days": _in("device_id", "devices"),
     "case_clocks": _in("case_id", "cases"),
+    "unresolved": _in("person_id", "persons"),
     "findings": _finding,
 }
 
 
-PERSONAL = frozenset({"people", "device_days"})  # what one person or device did in a day
+PERSONAL = frozenset({"people", "device_days", "unresolved"})  # what one person or device did in a day, or is named for
 
 
 def impersonal(table: str, frame: pd.DataFrame) -> pd.DataFrame:

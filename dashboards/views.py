@@ -138,6 +138,7 @@ SPECS: dict[str, _Spec] = {
         _Spec("devices", "设备日表", "Devices by day", "device_days"),
         _Spec("clocks", "处置时限", "Disposal clocks", "case_clocks", (("case_id", "cases", "case_id", (
             ("channel", "channel"), ("category", "category"), ("unit_id", "unit_id"))),)),
+        _Spec("unresolved", "责任分工待改清单", "Responsibilities to be rewritten", "unresolved"),
         _Spec("findings", "说明", "Findings and notes", "findings"),
     )
 }  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from etl.base import Progress, silent
+from etl.check_roster import unresolved_lines, unresolved_of
 from etl.holdings import from_sources, from_store
 from etl.verdicts import Answer, assigned, judge_clock, judge_rule
 from gis.calendar_notes import calendar_of_another_country
@@ -41,6 +42,7 @@ class CheckReport:
         facts: counts that the reader should see: code, count, zh, en.
         faults: sources that cannot be read; rules are judged without them.
         warnings: what is doubtful, such as an undeclared map offset.
+        unresolved: responsibilities that match nothing, each with its file and row, reason and what to write.
     """
 
     rules: pd.DataFrame
@@ -48,6 +50,7 @@ class CheckReport:
     facts: pd.DataFrame
     faults: tuple[Fault, ...] = ()
     warnings: tuple[Fault, ...] = ()
+    unresolved: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def readable(self) -> bool:
@@ -66,6 +69,7 @@ class CheckReport:
             lines += [f"  · [{f.code}] {f.render(lang)}" for f in self.warnings]
         lines.append(("数据概况", "What the data holds")[at])
         lines += [f"  · {row[lang]}" for row in self.facts.to_dict("records")]
+        lines += unresolved_lines(self.unresolved, lang)
         lines.append(("逐条规则", "Rule by rule")[at])
         for row in self.rules.to_dict("records"):
             answer: Answer = row["answer"]
@@ -96,7 +100,8 @@ def judge_city(city: City, holdings: Holdings, standard: Standard) -> CheckRepor
         rows.append((clock_id, clock.clause, clock.zh, clock.en, finding.answer(), finding.words(0), finding.words(1)))
     rules = pd.DataFrame(rows, columns=["rule_id", "clause", "zh", "en", "answer", "why_zh", "why_en"])
     devices = holdings.devices.assign(assigned=holdings.devices["device_id"].isin(assigned(holdings)))
-    return CheckReport(rules, devices, _facts(city, holdings, standard), holdings.faults, holdings.warnings)
+    facts, unresolved = _facts(city, holdings, standard), unresolved_of(city, holdings, standard)
+    return CheckReport(rules, devices, facts, holdings.faults, holdings.warnings, unresolved)
 
 
 def _row(rule_id: str, rule: Rule, finding: Finding) -> tuple[str, ...]:

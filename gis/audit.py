@@ -21,6 +21,7 @@ from gis.density import density
 from gis.evidence import evidence_of
 from gis.frequency import RoadFrequency, road_frequency
 from gis.ground import ground_notes
+from gis.network.unresolved import unresolved_rows
 from gis.people import device_days, people_days
 from gis.presence import presence_of
 from gis.rates import excused_millimetres
@@ -184,6 +185,7 @@ def audit_day(
         "device_days": device_days(fixes, passes, crew),
         "case_clocks": case_clocks(inputs.cases, standard, zone, as_of_ms=crew.end_ms),
     }
+    tables["unresolved"] = unresolved_rows(inputs.responsibilities)
     tables["findings"] = findings(inputs, network, crew, passes, standard, tables, judged)
     return tables
 

@@ -183,6 +183,8 @@ _INPUT = (
         source_text str 原文 | Text as written
         resolved bool! 已对应 | Resolved
         problem str 问题 | Problem
+        source_name str 文件 | File
+        source_row int 行 | Row
         valid_from time 自 | From
         valid_to time 至 | To
         """,
@@ -581,6 +583,24 @@ _RESULT = (
         outcome_file str 按案件表期限的结果 | Outcome by the case's file
         cause str 原因 | Cause (impossible order, no data)
         provisional bool 暂定 | Provisional (holidays not published yet)
+        """,
+    ),
+    _table(
+        "unresolved", "result", "责任分工待改清单 | Responsibilities to be rewritten", "responsibility_id",
+        """
+        responsibility_id str! 编号 | Id
+        source_name str 文件 | File
+        source_row int 行 | Row
+        source_text str 原文 | Text as written
+        target_kind str 对象类型 | Target kind (section, work_grid, community_grid, unit)
+        road_name str 道路 | Road
+        from_name str 起 | From cross street
+        to_name str 止 | To cross street
+        person_id str 人员编号 | Person id
+        reason_zh str! 原因 | Reason, in Chinese
+        reason_en str! 原因（英文） | Reason
+        write_zh str! 怎么写 | What to write, in Chinese
+        write_en str! 怎么写（英文） | What to write
         """,
     ),
     _table(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Sheets in the order of drilling down; the long tables of segments stay in the CSV and the GeoPackage.
 SHEETS = (
-    "summary", "classes", "zones", "towns", "squads", "roads", "sections", "persons", "unnamed", "missed", "grids",
+    "summary", "classes", "zones", "towns", "squads", "roads", "sections", "persons", "unnamed", "unresolved", "missed", "grids",
     "rounds", "community", "density",
     "people", "devices", "hotspots", "case_areas", "zonal", "zonal_change", "clocks", "findings",
 )  # fmt: skip

@@ -10,7 +10,7 @@ from dashboards import desk_data as data
 from dashboards.auth.principal import ForbiddenError
 from dashboards.data_access import access
 from dashboards.data_audits import runs, scenes, standard
-from dashboards.data_loads import LIMIT, editions, loads, quarantine, rejected
+from dashboards.data_loads import LIMIT, editions, loads, quarantine, rejected, unresolved
 from dashboards.pages import Page
 from dashboards.shell import page_head
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
     from dashboards.context import Desk, View
 
-TABS = ("loads", "quarantine", "editions", "scenes", "standard", "runs", "access")
+TABS = ("loads", "quarantine", "unresolved", "editions", "scenes", "standard", "runs", "access")
 MAKERS = {
     "loads": loads,
     "quarantine": quarantine,
+    "unresolved": unresolved,
     "editions": editions,
     "scenes": scenes,
     "standard": standard,

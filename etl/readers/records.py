@@ -75,6 +75,11 @@ class Records:
         if lacking or mapped:
             raise InputError(missing_columns(self.source, lacking, self.sheet.frame.columns))
 
+    def place(self, entry: int) -> tuple[str, int]:
+        """File and row of an entry."""
+        at = int(self.take[entry])
+        return self.sheet.files[at] or self.source.where, int(self.sheet.rows[at])
+
     def has(self, column: str) -> bool:
         """Whether the source has a column, or is given a constant for it."""
         return column in self.headings or column in self.source.constants

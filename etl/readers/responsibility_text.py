@@ -11,18 +11,12 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gis.network.words import UnresolvedError, stretch_words
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 _ROAD_WORD = "(?:大道|大街|公路|中路|东路|西路|南路|北路|环线|路|街|巷|弄|道|线|桥|胡同)"
-_BETWEEN = r"(?:至|到|~|-+|—+|–+|―+|─+|〜|∼)"
-_WHOLE = re.compile(r"^(?:全段|全线|全路段|全程|全路|整条|整路段?)$")
-_END = "(?:(?<=[路街道巷弄])路段|段|止)?"
-_RANGE = re.compile(rf"^(?:东起|西起|南起|北起|起于|自|从|由)?(?P<a>[^,]+?){_BETWEEN}(?:止于)?(?P<b>[^,]+?){_END}$")
-_RANGE_COMMA = re.compile(
-    rf"^[东西南北]?(?:起于?|自)(?P<a>[^,]+?),?[东西南北]?(?:至|到|止于?)(?P<b>[^,]+?){_END}(?:,.*)?$"
-)
-_BARE = re.compile(rf"^(?P<road>.+?{_ROAD_WORD}):?(?P<a>[^,]+?){_BETWEEN}(?P<b>[^,]+?){_END}$")
 _BRACKET = re.compile(r"^(?P<head>[^()]*)\((?P<inner>[^()]*)\)(?P<tail>[^()]*)$")
 _NOTE = re.compile(r"[(,;\s]*(?:备注|说明|注)\s*:[^\n]*$", re.MULTILINE)
 _LABELS = {
@@ -30,6 +24,9 @@ _LABELS = {
     "队员": "responsible", "网格组长": "leader", "组长": "leader", "带班领导": "leader", "带班": "leader",
 }  # fmt: skip
 _LABEL_END = re.compile("(?:" + "|".join(sorted(_LABELS, key=len, reverse=True)) + r")\s*$")
+_LIMIT = re.compile(
+    r"[至到~]|以[东西南北内外]|[东西南北左右内外单]侧|[东西南北中上下前后]段|[东西南北]半|除(?!夕)|不含|仅|只|路(?!长)|街(?!道|长)|巷(?!长)|弄|\d+号|单号|双号|单数|双数|\d米|[kK]\d|部分|半幅"
+)
 _NAME_END = re.compile(r"(?:同志|负责|等)$")
 _SPLIT = re.compile(r"[、,;\n。/]")
 _STRONG = frozenset(";\n。")
@@ -71,32 +68,32 @@ def plain(text: str) -> str:
 
 
 def parse_section(text: str) -> tuple[str, str | None, str | None]:
-    """Road, from and to cross street of a section as written.
+    """Road, from and to cross street of a section as written; a text that is not understood comes back whole, as the road.
+
+    The road keeps further names and ways between in brackets (see `gis.network.words`).
 
     >>> parse_section("象山港路(建设路至丹河路)"), parse_section("象山港路建设路-丹河路段"), parse_section("丹河路")
     (('象山港路', '建设路', '丹河路'), ('象山港路', '建设路', '丹河路'), ('丹河路', None, None))
     """
     written = re.sub(r"\s+", "", plain(text))
-    bracket = _BRACKET.match(written)
-    if bracket is not None:
-        inner = bracket["inner"]
-        road = bracket["head"] or bracket["tail"]
-        ends = _ends(inner)
-        return (road, *ends) if ends else (road if _WHOLE.match(inner) or not inner else written, None, None)
-    bare = _BARE.match(written)
-    if bare is not None and _crossing(bare["a"]) and _crossing(bare["b"]):
-        return bare["road"], bare["a"], bare["b"]
-    return re.sub(r"(?:全段|全线|全路段)$", "", written), None, None
+    try:
+        said = stretch_words(written)
+    except UnresolvedError:
+        return written, None, None
+    return said.road_text(), said.start or None, said.stop or None
 
 
-def _crossing(text: str) -> bool:
-    return len(text) > 1
+def _ends(inner: str) -> bool:
+    """Whether what stands in the brackets says where a stretch begins and ends."""
+    try:
+        return bool(stretch_words(limited("路", [inner])).start)
+    except UnresolvedError:
+        return False
 
 
-def _ends(inner: str) -> tuple[str, str] | None:
-    """From and to of what stands in the brackets; what follows a comma there (含辅道) is a note."""
-    found = _RANGE_COMMA.match(inner) or _RANGE.match(inner.split(",", 1)[0])
-    return (found["a"], found["b"]) if found else None
+def _is_range(token: str) -> bool:
+    """Whether a token is two ends without a road: 中山路至建设路."""
+    return "(" not in token and _ends(re.sub(r"\s+", "", token)) and parse_section(token)[1] is None
 
 
 def parse_responsibility(text: str, *, known: Collection[str] = ()) -> tuple[Statement, ...]:
@@ -113,10 +110,39 @@ def parse_responsibility(text: str, *, known: Collection[str] = ()) -> tuple[Sta
     [('象山港路', '建设路', '丹河路', (('张三', 'responsible'), ('李四', 'responsible')))]
     """
     reader = _Reader(frozenset(known))
-    for token, mark in _tokens(_NOTE.sub("", plain(text))):
+    written = plain(text)
+    reader.limits = [n for m in _NOTE.finditer(written) if _LIMIT.search(n := _note(m.group()))]
+    for token, mark in _tokens(_NOTE.sub("", written)):
         reader.take(token, mark)
     reader.flush(keep=False)
     return tuple(reader.out)
+
+
+def _note(text: str) -> str:
+    """The words of a note without its label."""
+    return text.partition(":")[2].strip(" ()")
+
+
+def limited(section: str, limits: Iterable[str]) -> str:
+    """A section with what limits it in brackets, so that it is read with it or not at all.
+
+    >>> limited("人民路", ["北侧"])
+    '人民路(北侧)'
+    """
+    return section + "".join(f"({limit})" for limit in dict.fromkeys(limits) if limit)
+
+
+def several(section: str) -> list[str]:
+    """The sections of one text: `人民路(甲路至乙路、丙路至丁路)` is two.
+
+    >>> several("人民路(甲路至乙路、丙路至丁路)"), several("人民路(甲路至乙路,含辅道)")
+    (['人民路(甲路至乙路)', '人民路(丙路至丁路)'], ['人民路(甲路至乙路,含辅道)'])
+    """
+    found = _BRACKET.match(re.sub(r"\s+", "", plain(section)))
+    parts = re.split("[、,;]", found["inner"]) if found else []
+    if found is None or len(parts) < 2 or not all(_ends(p) for p in parts):  # noqa: PLR2004
+        return [section]
+    return [f"{found['head']}({p}){found['tail']}" for p in parts]
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
@@ -140,6 +166,8 @@ class _Reader:
         self.people: list[tuple[str, str]] = []  # names that stand before their sections
         self.kind = "responsible"
         self.written: list[str] = []
+        self.limits: list[str] = []  # notes that limit every section of the text
+        self.named: dict[str, list[str]] = {}  # what limits the duty of one person
         self.out: list[Statement] = []
 
     def take(self, token: str, mark: str) -> None:
@@ -147,7 +175,12 @@ class _Reader:
         if not token:
             return
         left, colon, right = _at_colon(token)
-        if colon:
+        if self.sections and self._limits(left):
+            which = slice(None) if self.names else slice(-1, None)
+            self.sections[which] = [limited(s, [left.strip(" :-")]) for s in self.sections[which]]
+            if colon:
+                self._labelled("", right)
+        elif colon:
             self._labelled(left, right)
         elif self.names and (mark in _STRONG or self._road(token)):
             self.flush(keep=False)
@@ -164,6 +197,10 @@ class _Reader:
         label = _LABEL_END.search(left)
         head = left[: label.start()].strip(" :-") if label else left
         if self._people_first(head):
+            before = self.sections if all(s in self.known for s in self.sections) else []
+            if before:
+                self.sections = []
+                head = "、".join([*before, head])
             self.flush(keep=False)
             self.people = [(n, _LABELS[label.group().strip()] if label else "responsible") for n in _names(head)]
             if right:
@@ -189,19 +226,40 @@ class _Reader:
         head = bracket["head"] if bracket else token
         return bool(re.search(_ROAD_WORD + "(?:段|全段|全线)?$", head)) or bool(bracket and _ends(bracket["inner"]))
 
+    def _limits(self, token: str) -> bool:
+        """Whether a token is no section but limits the one before it: 北侧, 中山路以东, 中山路至建设路."""
+        if token in self.known:
+            return False
+        return _is_range(token) or bool(not self._road(token) and "(" not in token and _LIMIT.search(token))
+
     def _add(self, text: str) -> None:
-        self.names.extend((n, self.kind) for n in _names(text))
+        for name, limits in named(text, known=self.known):
+            if name:
+                self.names.append((name, self.kind))
+                self.named.setdefault(name, []).extend(limits)
+            else:
+                self.sections = [limited(s, limits) for s in self.sections]
 
     def flush(self, *, keep: bool) -> None:
         """Write down what was gathered."""
         names = tuple(dict.fromkeys(self.people or self.names))
         text = "、".join(self.written)
-        for target in self.sections:
-            road, start, stop = parse_section(target)
-            self.out.append(Statement(target, road, start, stop, names, text))
-        self.names, self.people, self.written, self.kind = [], [], [], "responsible"
+        for section in self.sections:
+            for one in several(section):
+                self._say(limited(one, self.limits), names, text)
+        self.names, self.people, self.written, self.kind, self.named = [], [], [], "responsible", {}
         if not keep:
             self.sections = []
+
+    def _say(self, target: str, names: tuple[tuple[str, str], ...], text: str) -> None:
+        """One section; persons whose duty is limited get a statement of their own."""
+        free = tuple(n for n in names if not self.named.get(n[0]))
+        if free or not names:
+            self.out.append(Statement(target, *parse_section(target), free, text))
+        for name in names:
+            if self.named.get(name[0]):
+                own = limited(target, self.named[name[0]])
+                self.out.append(Statement(own, *parse_section(own), (name,), text))
 
 
 def _at_colon(token: str) -> tuple[str, bool, str]:
@@ -221,6 +279,21 @@ def _names(text: str) -> list[str]:
     if len(parts) > 1 and all(len(p) == 1 for p in parts):
         parts = ["".join(parts)]
     return [p for p in parts if p]
+
+
+def named(text: str, *, known: Collection[str] = ()) -> list[tuple[str, list[str]]]:
+    """Names in a piece of text, each with what brackets say that it is limited to; an empty name: what limits all of them.
+
+    >>> named("张三(中山路以东)、李四(夜班)"), named("张三 北侧")
+    ([('张三', ['中山路以东']), ('李四', [])], [('张三', []), ('', ['北侧'])])
+    """
+    out: list[tuple[str, list[str]]] = []
+    for token, _ in _tokens(text):
+        brackets = [b for b in re.findall(r"\(([^()]*)\)", token) if _LIMIT.search(b)]
+        for name in _names(token):
+            free = name in known or not _LIMIT.search(name)
+            out.append((name, brackets) if free else ("", [name]))
+    return out
 
 
 def split_names(text: str | None) -> list[str]:

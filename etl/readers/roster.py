@@ -11,11 +11,21 @@ import numpy as np
 import pandas as pd
 
 from etl.readers.records import EVER_MS, Finder, Records, digest
-from etl.readers.responsibility_text import Statement, parse_responsibility, parse_section, split_names
+from etl.readers.responsibility_text import (
+    Statement,
+    limited,
+    named,
+    parse_responsibility,
+    parse_section,
+    plain,
+    several,
+    split_names,
+)
 from etl.readers.times import local_to_utc
 from etl.readers.words import DEVICE_KINDS, DUTY_KINDS, MODES, ROLES, TARGET_KINDS, UNIT_ENDINGS, UNIT_KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import date
 
     from etl.base import Context, Read
@@ -252,8 +262,8 @@ def _statements(rows: Records, people: Finder, kind: Text) -> list[list[Statemen
     out: list[list[Statement]] = []
     for i in range(len(rows)):
         row = {c: v[i] for c, v in cells.items()}
-        who = split_names(row["person_id"] or row["persons"] or row["person_name"])
-        names = tuple((n, duty[i] or "responsible") for n in who)
+        cell = row["person_id"] or row["persons"] or row["person_name"]
+        names = tuple((n, duty[i] or "responsible") for n in split_names(cell))
         if row["target_id"] is not None:
             ids = (
                 [row["target_id"]]
@@ -261,19 +271,47 @@ def _statements(rows: Records, people: Finder, kind: Text) -> list[list[Statemen
                 else split_names(row["target_id"]) or [row["target_id"]]
             )
             found = [Statement(t, "", None, None, names, t) for t in ids]
-        elif row["road_name"] is not None and row["from_name"] is not None:
-            target = f"{row['road_name']}({row['from_name']}至{row['to_name'] or ''})"
-            found = [Statement(target, row["road_name"], row["from_name"], row["to_name"], names, target)]
-        elif row["road_name"] is not None and row["text"] is not None:
-            target = f"{row['road_name']}({row['text']})"
-            found = [Statement(target, *parse_section(target), names, target)]
         else:
-            text = row["text"] or row["road_name"] or ""
-            found = [
-                Statement(s.target, s.road, s.start, s.stop, s.names or names, text)
-                for s in parse_responsibility(text, known=known)
-            ]
+            found = _sections_of(row, names, known)
+            if row["person_id"] is None and cell is not None:
+                found = _with_limits(found, cell, known)
         out.append(found or [Statement("", "", None, None, names, row["text"] or "")])
+    return out
+
+
+def _sections_of(
+    row: dict[str, str | None], names: tuple[tuple[str, str], ...], known: Collection[str]
+) -> list[Statement]:
+    """Sections of a row's columns, or of its text."""
+    road, text = row["road_name"], row["text"]
+    if road is not None and row["from_name"] is not None:
+        target = f"{road}({row['from_name']}至{row['to_name'] or ''})"
+        return [Statement(target, road, row["from_name"], row["to_name"], names, target)]
+    if road is not None and text is not None:
+        target = f"{road}({text})"
+        return [Statement(t, *parse_section(t), names, target) for t in several(target)]
+    whole = text or road or ""
+    return [
+        Statement(s.target, s.road, s.start, s.stop, s.names or names, whole)
+        for s in parse_responsibility(whole, known=known)
+    ]
+
+
+def _with_limits(found: list[Statement], cell: str, known: Collection[str]) -> list[Statement]:
+    """Statements whose column of persons limits their duties (`张三（中山路以东）`): each person with what is his."""
+    limits: dict[str, list[str]] = {}
+    for name, words in named(plain(cell), known=known):
+        limits.setdefault(name, []).extend(words)
+    everybody = limits.pop("", [])
+    if not everybody and not any(limits.values()):
+        return found
+    out: list[Statement] = []
+    for s in found:
+        for name, duty in s.names:
+            own = [*everybody, *limits.get(name, [])]
+            target, road = limited(s.target, own), limited(s.road, own)
+            if name not in everybody:
+                out.append(Statement(target, road, s.start, s.stop, ((name, duty),), s.text))
     return out
 
 
@@ -287,7 +325,8 @@ def _responsibility_columns(
     unit = _units(rows, context)[0] if rows.has("unit_id") else [None] * len(rows)
     start, end = rows.times("valid_from"), rows.times("valid_to", end=True)
     out: dict[str, list[Any]] = {c: [] for c in ("person_id", "duty_kind", "target_kind", "target_id", "road_name", "from_name", "to_name",
-                                                 "source_text", "resolved", "problem", "responsibility_id")}  # fmt: skip
+                                                 "source_text", "resolved", "problem", "responsibility_id",
+                                                 "source_name", "source_row")}  # fmt: skip
     finders = {
         k: Finder(context.tables.get(f"{k}s"), key)
         for k, key in (("work_grid", "grid_id"), ("community_grid", "grid_id"), ("unit", "unit_id"))
@@ -300,7 +339,7 @@ def _responsibility_columns(
         values = {
             "person_id": person, "duty_kind": duty, "target_kind": target_kind, "target_id": target, "road_name": statement.road or None,
             "from_name": statement.start, "to_name": statement.stop, "source_text": statement.text, "resolved": problem is None,
-            "problem": problem,
+            "problem": problem, "source_name": rows.place(i)[0], "source_row": rows.place(i)[1],
             "responsibility_id": digest(target_kind, statement.target, name, duty, start[i], end[i], statement.text),
         }  # fmt: skip
         for column, value in values.items():
@@ -317,7 +356,10 @@ def _responsibility_columns(
 def _person_problem(name: str | None, why: str) -> str | None:
     if name is None:
         return "未写责任人"
-    return {"person_unknown": f"名册中没有 {name}", "person_ambiguous": f"名册中有多名 {name}，请写工号"}.get(why)
+    return {
+        "person_unknown": f"名册中没有 {name}",
+        "person_ambiguous": f"名册中有多名 {name}，请写工号",
+    }.get(why)
 
 
 def _target(statement: Statement, kind: str, finders: dict[str, Finder]) -> tuple[str | None, str | None]:
@@ -329,5 +371,10 @@ def _target(statement: Statement, kind: str, finders: dict[str, Finder]) -> tupl
         return statement.target, None
     found, why = finder.find(statement.target)
     return (
-        (found, None) if found else (statement.target, f"没有编号或名称为 {statement.target} 的对象" if why else None)
+        (found, None)
+        if found
+        else (
+            statement.target,
+            f"没有编号或名称为 {statement.target} 的对象" if why else None,
+        )
     )

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gis.network.names import normal_names
 from gis.network.responsible import metric_lines
 from gis.network.settings import NetworkSettings
-from gis.network.stretch import PROBLEMS, StretchFinder, UnresolvedError
+from gis.network.stretch import PROBLEMS, StretchFinder
+from gis.network.words import UnresolvedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def measured_stretches(
         problem (Chinese with English beside it; missing where it was found).
     """
     options = settings or NetworkSettings()
-    names = normal_names(network.segments["road_name"].fillna("").to_numpy(dtype=object))
+    names = network.segments["road_name"].fillna("").to_numpy(dtype=object)
     finder = StretchFinder(network.graph, metric_lines(network.graph), names, options)
     rows: list[tuple[int, str | None, float, float, str | None]] = []
     for i, (road, start, stop) in enumerate(words):

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gis.network.names import normal_name, normal_names
+from gis.network.names import normal_name
 from gis.network.pairing import project, section_axes
 from gis.network.sections import Assignment
 from gis.network.settings import NetworkSettings
-from gis.network.stretch import PROBLEMS, Stretch, StretchFinder, UnresolvedError
+from gis.network.stretch import PROBLEMS, Stretch, StretchFinder
 from gis.network.topology import digest
+from gis.network.words import StretchWords, UnresolvedError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,12 +27,10 @@ _LEAST_MAPPED = 0.3
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """One distinct stretch as the roster writes it."""
+    """One distinct stretch as the roster writes it, and as it is understood."""
 
     key: tuple[str, str, str]
-    road: str
-    start: str
-    stop: str
+    words: StretchWords
 
     @property
     def section_id(self) -> str:
@@ -39,8 +38,8 @@ class _Wanted:
         return "S" + digest((self.key[0], *sorted(self.key[1:])))
 
 
-def _wanted(responsibilities: pd.DataFrame | None) -> list[_Wanted]:
-    """The distinct stretches of a roster, sorted by their words."""
+def _wanted(responsibilities: pd.DataFrame | None, finder: StretchFinder) -> list[_Wanted]:
+    """The distinct stretches of a roster that are understood, sorted by their words."""
     if responsibilities is None:
         return []
     rows = responsibilities[(responsibilities["target_kind"] == "section") & responsibilities["road_name"].notna()]
@@ -51,10 +50,15 @@ def _wanted(responsibilities: pd.DataFrame | None) -> list[_Wanted]:
         .astype(str)
         .sort_values(["road_name", "from_name", "to_name"])
     )
-    for road, start, stop in text.drop_duplicates().itertuples(index=False):
-        ends = (normal_name(start), normal_name(stop))
-        key = (normal_name(road), min(ends), max(ends))
-        out.setdefault(key, _Wanted(key, road.strip(), start.strip(), stop.strip()))
+    for row in text.drop_duplicates().itertuples(index=False):
+        try:
+            words = finder.words(*row)
+        except UnresolvedError:
+            continue
+        ends = (normal_name(words.start), normal_name(words.stop))
+        road = normal_name(words.road) + "".join(sorted(f"({normal_name(v)})" for v in words.via))
+        key = (road, min(ends), max(ends))
+        out.setdefault(key, _Wanted(key, words))
     return [out[k] for k in sorted(out)]
 
 
@@ -81,14 +85,16 @@ def declare(
     """
     n = graph.segment_count
     made = Assignment(np.full(n, -1, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, bool), 0, 0)
-    wanted = _wanted(responsibilities)
+    if responsibilities is None or not (responsibilities["target_kind"] == "section").any():
+        return made
+    finder = StretchFinder(graph, lines, names, settings)
+    wanted = _wanted(responsibilities, finder)
     if not wanted:
         return made
-    finder = StretchFinder(graph, lines, normal_names(names), settings)
     found: list[tuple[int, _Wanted, Stretch]] = []
     for want in wanted:
         try:
-            stretch = finder.find(want.road, want.start, want.stop)
+            stretch = finder.at(want.words)
         except UnresolvedError:
             continue
         found.append((int(graph.seg_length_mm[stretch.path].sum()), want, stretch))
@@ -102,7 +108,7 @@ def declare(
     _map_beside(graph, lines, made, np.array(lengths, np.int64), settings)
     made.declared = made.count = len(stands)
     made.ids = tuple(w.section_id for w in stands)
-    made.from_names, made.to_names = tuple(w.start for w in stands), tuple(w.stop for w in stands)
+    made.from_names, made.to_names = tuple(w.words.start for w in stands), tuple(w.words.stop for w in stands)
     return made
 
 
@@ -159,16 +165,17 @@ def resolve_responsibilities(
         settings: those that the network was built with.
 
     Returns:
-        A copy; `problem` is Chinese with English beside it, missing where the row is resolved.
+        A copy; `problem` is Chinese with English beside it, missing where the row is resolved and names a known person.
     """
     options = settings or NetworkSettings()
     lines = metric_lines(network.graph)
-    names = normal_names(network.segments["road_name"].fillna("").to_numpy(dtype=object))
+    names = network.segments["road_name"].fillna("").to_numpy(dtype=object)
     finder = StretchFinder(network.graph, lines, names, options)
     known = set(network.sections["section_id"])
     out = responsibilities.copy()
     cache: dict[tuple[str, str, str], tuple[str | None, str | None]] = {}
     target, resolved, problem = (out[c].to_numpy(dtype=object).copy() for c in ("target_id", "resolved", "problem"))
+    nobody = out["person_id"].isna().to_numpy() if "person_id" in out else np.zeros(len(out), dtype=bool)
     rows = out[["target_kind", "road_name", "from_name", "to_name"]].itertuples(index=False)
     for i, (kind, road, start, stop) in enumerate(rows):
         if kind != "section":
@@ -179,7 +186,8 @@ def resolve_responsibilities(
         words = (_word(road), _word(start), _word(stop))
         if words not in cache:
             cache[words] = _section_at(finder, network, words)
-        target[i], problem[i] = cache[words]
+        target[i], lost = cache[words]
+        problem[i] = "；".join(p for p in (problem[i] if nobody[i] else None, lost) if isinstance(p, str)) or None
         resolved[i] = target[i] is not None
     out["target_id"] = pd.Series(target, index=out.index, dtype="str")
     out["resolved"] = resolved.astype(bool)
@@ -196,14 +204,18 @@ def _section_at(finder: StretchFinder, network: Network, words: tuple[str, str, 
     try:
         stretch = finder.find(*words)
     except UnresolvedError as unresolved:
-        zh, en = PROBLEMS[str(unresolved)]
-        return None, f"{zh} ({en})"
+        return None, _problem(unresolved.code, unresolved.words)
     inside = network.segments["no_rule_reason"].to_numpy(dtype=object)[stretch.path] != "out_of_scope"
     rows = np.unique(network.seg_section[stretch.path[inside]] if inside.any() else network.seg_section[stretch.path])
     if len(rows) == 1 and bool(network.sections["declared"].iloc[rows[0]]):
         return str(network.sections["section_id"].iloc[rows[0]]), None
-    zh, en = PROBLEMS["overlap"]
-    return None, f"{zh} ({en})"
+    return None, _problem("overlap", "")
+
+
+def _problem(code: str, words: str) -> str:
+    """Why a stretch is not found, Chinese with English beside it, and the words in question."""
+    zh, en = PROBLEMS[code]
+    return f"{zh}：{words} ({en})" if words else f"{zh} ({en})"
 
 
 def metric_lines(graph: RoadGraph) -> npt.NDArray[np.object_]:

@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 
 from gis.network.names import normal_name, stem
+from gis.network.words import NOT_UNDERSTOOD, StretchWords, UnresolvedError, end_words, plain_words, stretch_words
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from gis.network.model import RoadGraph
     from gis.network.settings import NetworkSettings
 
+ROAD_NOT_FOUND = "road_not_found"
 CROSS_NOT_FOUND = "cross_not_found"
 NOT_CONNECTED = "not_connected"
 AMBIGUOUS = "ambiguous"
 
 PROBLEMS = {
-    "road_not_found": ("路网中没有这条道路", "no such road in the network"),
+    ROAD_NOT_FOUND: ("路网中没有这条道路", "no such road in the network"),
     CROSS_NOT_FOUND: (
         "起止道路不在路网中或不与该路相交",
         "a cross street is not in the network or does not meet the road",
@@ -32,34 +34,36 @@ PROBLEMS = {
     NOT_CONNECTED: ("起止之间道路不连通", "the road does not lead from one cross street to the other"),
     AMBIGUOUS: ("有多种可能，请写明", "more than one stretch fits"),
     "overlap": ("与另一责任路段重叠", "it overlaps another responsible section"),
+    NOT_UNDERSTOOD: (
+        "写法无法理解，未按更大范围对应",
+        "words that are not understood; nothing wider was taken for them",
+    ),
 }
-
-_ANY_END = {
-    "",
-    "起点",
-    "终点",
-    "始点",
-    "止点",
-    "起",
-    "止",
-    "终",
-    "始",
-    "端点",
-    "尽头",
-    "路端",
-    "末端",
-    "两端",
-    "全段",
-    "全线",
+REMEDIES = {
+    ROAD_NOT_FOUND: (
+        "改用路网中的路名，或在路网中补上此路",
+        "write the name that the network has, or add the road to the network",
+    ),
+    CROSS_NOT_FOUND: (
+        "改写为与该路相交的道路名，或写东端、西端、南端、北端",
+        "write streets that meet the road, or an end by compass such as 东端",
+    ),
+    NOT_CONNECTED: ("分成几段，每段一行", "divide it into stretches, a row each"),
+    AMBIGUOUS: (
+        "写明起止两条相交道路；环路另写经过的道路，如 环城路（中山路至建设路，经解放路）",
+        "write both cross streets; on a ring also a street between them, as 经解放路",
+    ),
+    "overlap": ("两行写成不重叠的路段", "write the two rows without overlap"),
+    NOT_UNDERSTOOD: (
+        "写成 路名（起点路至终点路）；单侧、单双号、门牌、桩号与“除外”无法核对",
+        "write the road and both cross streets and nothing else; sides, house numbers, chainage and exclusions cannot be checked",
+    ),
 }
-_COMPASS = re.compile(r"最?(东|西|南|北)(端|头|口|侧|首|面|起点|终点|尽头|末端)?$")
-_AXIS = {"东": (1, 0), "西": (-1, 0), "北": (0, 1), "南": (0, -1)}
 _WAYS_ALIKE = 0.5
 _LEAST_SPAN = 0.3
-
-
-class UnresolvedError(Exception):
-    """A stretch that cannot be found; its one argument is a code of PROBLEMS."""
+_LEAST_LEAN = 0.38  # an end by compass: the road runs at most 67.5 degrees off that axis
+_AXIS = {"东": (1, 0), "西": (-1, 0), "北": (0, 1), "南": (0, -1)}
+_NAMES_OF_ONE = re.compile(r"[;/|、；]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,58 +94,102 @@ class StretchFinder:
         settings: NetworkSettings,
     ) -> None:
         self.graph, self.lines, self.settings = graph, lines, settings
-        by_name: dict[str, list[int]] = defaultdict(list)
-        for s, n in enumerate(names.tolist()):
-            if n:
-                by_name[n].append(s)
-        self.by_name = {n: np.array(s, np.int64) for n, s in by_name.items()}
+        by_name: dict[str, set[int]] = defaultdict(set)
+        whole: dict[str, list[int]] = defaultdict(list)
+        for written, segments in _segments_by_name(names).items():
+            whole[plain_words(written)] += segments
+            for name in {normal_name(written), *map(normal_name, _NAMES_OF_ONE.split(written))} - {""}:
+                by_name[name].update(segments)
+        self.by_name = {n: np.array(sorted(s), np.int64) for n, s in by_name.items()}
+        self.whole = {n: np.array(sorted(s), np.int64) for n, s in whole.items() if "(" in n}
         self.by_stem: dict[str, list[str]] = defaultdict(list)
         for n in sorted(self.by_name):
             self.by_stem[stem(n)].append(n)
         self.xy = np.column_stack([graph.node_x, graph.node_y])
 
+    def words(self, road: object, start: object, stop: object) -> StretchWords:
+        """What is written of a stretch, with its ends in their shortest form (see `words`); a name of the network is taken whole.
+
+        Raises:
+            UnresolvedError: words that are not understood.
+        """
+        texts = [t if isinstance(t, str) else "" for t in (road, start, stop)]
+        if plain_words(texts[0]) in self.whole or (
+            "(" not in plain_words(texts[0]) and normal_name(texts[0]) in self.by_name
+        ):
+            said = StretchWords(texts[0].strip(), texts[1].strip(), texts[2].strip())
+        else:
+            said = stretch_words(*texts)
+        known = self._known
+        start, stop, *via = (end_words(t, said.road, known) for t in (said.start, said.stop, *said.via))
+        return StretchWords(said.road, start, stop, tuple(via), said.also)
+
     def find(self, road: object, start: object, stop: object) -> Stretch:
-        """The stretch of a road between two cross streets, or ends of the road (起点, 终点, 东端, …).
+        """The stretch of a road between two cross streets or ends (起点, 终点, 东端, …); of a ring the whole, or a part with its way.
 
         Raises:
             UnresolvedError: with the code of the problem.
         """
-        own = self._segments(road, "road_not_found")
+        return self.at(self.words(road, start, stop))
+
+    def at(self, said: StretchWords) -> Stretch:
+        """The stretch that words (as `words` gives them) say.
+
+        Raises:
+            UnresolvedError: with the code of the problem.
+        """
+        own = self._road(said)
         nodes = np.unique(np.r_[self.graph.seg_u[own], self.graph.seg_v[own]].astype(np.int64))
-        a, b = self._place(own, nodes, start), self._place(own, nodes, stop)
+        closed = self._closed(own)
+        if not said.start and not said.stop and closed:
+            return self._ring(own)
+        a, b = (self._place(own, nodes, t, closed=closed) for t in (said.start, said.stop))
         if a is None and b is None:
             a, b = self._tips(nodes)
         elif a is None or b is None:
             known = b if a is None else a
-            other = self._other_tip(nodes, known) if known is not None else nodes[:0]
+            other = self._other_tip(nodes, known) if known is not None and not closed else nodes[:0]
             a, b = (other, known) if a is None else (known, other)
-        if a is None or b is None or len(np.intersect1d(a, b)):
+        if a is None or b is None or not len(a) or not len(b) or len(np.intersect1d(a, b)):
             raise UnresolvedError(AMBIGUOUS)
-        return self._between(own, a, b)
+        via = [v for t in said.via if (v := self._place(own, nodes, t, closed=closed)) is not None]
+        return self._between(own, a, b, via)
 
-    def _segments(self, written: object, problem: str) -> npt.NDArray[np.int64]:
+    def _known(self, written: str) -> bool:
+        return self._lookup(written) is not None
+
+    def _lookup(self, written: str) -> list[str] | None:
+        """Names of the network that a written one may mean: itself; without its last word (丹河) those that have one."""
         name = normal_name(written)
         if name in self.by_name:
-            return self.by_name[name]
-        alike = self.by_stem.get(stem(name), []) if name else []
-        if not alike:
-            raise UnresolvedError(problem)
+            return [name]
+        return (self.by_stem.get(name) or None) if name and stem(name) == name else None
+
+    def _road(self, said: StretchWords) -> npt.NDArray[np.int64]:
+        """Segments of the road, by its own name or else by another that is given."""
+        whole = self.whole.get(plain_words(said.road))
+        if whole is not None:
+            return whole
+        name = next((n for n in (said.road, *said.also) if self._known(n)), said.road)
+        return self._segments(name, ROAD_NOT_FOUND)
+
+    def _segments(self, written: str, problem: str) -> npt.NDArray[np.int64]:
+        alike = self._lookup(written)
+        if alike is None:
+            raise UnresolvedError(problem, written)
         if len(alike) > 1:
-            raise UnresolvedError(AMBIGUOUS)
+            raise UnresolvedError(AMBIGUOUS, written)
         return self.by_name[alike[0]]
 
     def _place(
-        self, own: npt.NDArray[np.int64], nodes: npt.NDArray[np.int64], written: object
+        self, own: npt.NDArray[np.int64], nodes: npt.NDArray[np.int64], name: str, *, closed: bool
     ) -> npt.NDArray[np.int64] | None:
         """Nodes of the road at a cross street or at an end by compass; None for an end that is not said which."""
-        name = normal_name(written)
-        if name in _ANY_END:
+        if not name:
             return None
-        compass = _COMPASS.fullmatch(name)
-        if compass and name not in self.by_name:
-            reach = self.xy[nodes] @ np.array(_AXIS[compass[1]])
-            return self._near(nodes, nodes[int(np.argmax(reach))])
-        cross = self._segments(written, "cross_not_found")
+        if name[0] in _AXIS and name[1:] == "端" and not self._known(name):
+            return self._compass(nodes, name[0], closed=closed)
+        cross = self._segments(name, CROSS_NOT_FOUND)
         shared = np.intersect1d(nodes, np.r_[self.graph.seg_u[cross], self.graph.seg_v[cross]])
         if len(shared) == 0:
             street = shapely.multilinestrings(self.lines[cross])
@@ -149,8 +197,38 @@ class StretchFinder:
             near = shapely.dwithin(street, shapely.points(self.xy[nodes]), self.settings.cross_tolerance_m)
             shared = nodes[near]
         if len(shared) == 0 or len(np.intersect1d(own, cross)):
-            raise UnresolvedError(CROSS_NOT_FOUND)
+            raise UnresolvedError(CROSS_NOT_FOUND, name)
         return shared.astype(np.int64)
+
+    def _compass(self, nodes: npt.NDArray[np.int64], side: str, *, closed: bool) -> npt.NDArray[np.int64]:
+        """The end of a road by compass; ambiguous on a ring and on a road that hardly runs that way."""
+        axis = np.array(_AXIS[side])
+        one, two = self._tip_nodes(nodes)
+        span = self.xy[one] - self.xy[two]
+        if closed or abs(span @ axis) < _LEAST_LEAN * np.hypot(*span):
+            raise UnresolvedError(AMBIGUOUS, f"{side}端")
+        return self._near(nodes, nodes[int(np.argmax(self.xy[nodes] @ axis))])
+
+    def _closed(self, own: npt.NDArray[np.int64]) -> bool:
+        """Whether a road has no end: every node of it has two of its segments, or a loop."""
+        ends = np.r_[self.graph.seg_u[own], self.graph.seg_v[own]].astype(np.int64)
+        return bool((np.unique(ends, return_counts=True)[1] == 2).all())  # noqa: PLR2004
+
+    def _ring(self, own: npt.NDArray[np.int64]) -> Stretch:
+        """A ring whole: once around, from the end of its smallest segment; further rings within the pair distance lie beside it.
+
+        Raises:
+            UnresolvedError: several rings that do not lie beside each other.
+        """
+        rings = _cycles(self.graph, own)
+        size = [int(self.graph.seg_length_mm[path].sum()) for path, _ in rings]
+        order = sorted(range(len(rings)), key=lambda i: (size[i], rings[i][0].tolist()))
+        path, forward = rings[order[0]]
+        others = np.setdiff1d(own, path)
+        beside = self._beside(path, others)
+        if len(beside) < len(others):
+            raise UnresolvedError(AMBIGUOUS)
+        return Stretch(path, forward, beside, tuple(rings[i] for i in order[1:]))
 
     def _near(self, nodes: npt.NDArray[np.int64], node: int) -> npt.NDArray[np.int64]:
         step = self.xy[nodes] - self.xy[node]
@@ -158,11 +236,16 @@ class StretchFinder:
         return nodes[near]
 
     def _tips(self, nodes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Nodes at both ends of a road (see `_tip_nodes`), those of the other carriageway too."""
+        one, two = self._tip_nodes(nodes)
+        return self._near(nodes, one), self._near(nodes, two)
+
+    def _tip_nodes(self, nodes: npt.NDArray[np.int64]) -> tuple[int, int]:
         """Both ends of a road: the node farthest from its middle, and the one farthest from that."""
         xy = self.xy[nodes]
         one = int(np.argmax(np.hypot(*(xy - xy.mean(axis=0)).T)))
         two = int(np.argmax(np.hypot(*(xy - xy[one]).T)))
-        return self._near(nodes, nodes[one]), self._near(nodes, nodes[two])
+        return int(nodes[one]), int(nodes[two])
 
     def _other_tip(self, nodes: npt.NDArray[np.int64], known: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The end that `known` is not at; ambiguous where it is at neither."""
@@ -185,8 +268,14 @@ class StretchFinder:
             out[n] = target
         return out
 
-    def _between(self, own: npt.NDArray[np.int64], a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> Stretch:
-        """The strands of the road from a to b, cut at the nodes of both."""
+    def _between(
+        self,
+        own: npt.NDArray[np.int64],
+        a: npt.NDArray[np.int64],
+        b: npt.NDArray[np.int64],
+        via: list[npt.NDArray[np.int64]],
+    ) -> Stretch:
+        """The strands of the road from a to b, cut at the nodes of both; with ways between only those that meet them all."""
         from_cluster, to_cluster = self._clusters(a), self._clusters(b)
         walk = _Walk(self.graph, own, np.r_[a, b], self._loose(own))
         ways: dict[tuple[int, int], list[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.bool_]]]] = defaultdict(list)
@@ -194,7 +283,7 @@ class StretchFinder:
         for n in np.sort(a).tolist():
             for way in walk.paths(n, set(b.tolist())):
                 end = (from_cluster[n], to_cluster[way.end])
-                if way.component in reached:
+                if way.component in reached or not self._meets(way.path, via):
                     continue
                 reached[way.component] = end
                 ways[end].append((way.length_mm, way.path, way.forward))
@@ -210,6 +299,11 @@ class StretchFinder:
             if np.isin(other, beside).mean() < _WAYS_ALIKE:
                 raise UnresolvedError(AMBIGUOUS)
         return Stretch(path, forward, beside, tuple((p, f) for _, p, f in strands[1:]))
+
+    def _meets(self, path: npt.NDArray[np.int64], via: list[npt.NDArray[np.int64]]) -> bool:
+        """Whether a way comes past each of some places."""
+        nodes = np.r_[self.graph.seg_u[path], self.graph.seg_v[path]]
+        return all(len(np.intersect1d(nodes, place)) > 0 for place in via)
 
     def _loose(self, own: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
         """Pairs of loose ends of the road within `road_gap_m` (a roundabout or crossing of another name between them)."""
@@ -333,3 +427,35 @@ class _Walk:
                 forward.append(int(self.graph.seg_u[s]) == before)
             node = before
         return _Way(end, component, cost, np.array(path[::-1], np.int64), np.array(forward[::-1], bool))
+
+
+def _segments_by_name(names: npt.NDArray[np.object_]) -> dict[str, list[int]]:
+    """Segments of each name as the network writes it."""
+    out: dict[str, list[int]] = defaultdict(list)
+    for s, n in enumerate(names.tolist()):
+        if n:
+            out[n].append(s)
+    return out
+
+
+def _cycles(graph: RoadGraph, own: npt.NDArray[np.int64]) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]]:
+    """The rings of a road that has no ends, each from its smallest segment on: segments and whether they run along."""
+    at: dict[int, list[int]] = defaultdict(list)
+    for s in own.tolist():
+        at[int(graph.seg_u[s])].append(s)
+        at[int(graph.seg_v[s])].append(s)
+    left = set(own.tolist())
+    out = []
+    while left:
+        s = min(left)
+        path: list[int] = []
+        forward: list[bool] = []
+        node = int(graph.seg_u[s])
+        while s in left:
+            left.discard(s)
+            path.append(s)
+            forward.append(int(graph.seg_u[s]) == node)
+            node = int(graph.seg_v[s]) if forward[-1] else int(graph.seg_u[s])
+            s = next((n for n in at[node] if n in left), s)
+        out.append((np.array(path, np.int64), np.array(forward, bool)))
+    return out

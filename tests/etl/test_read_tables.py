@@ -380,3 +380,54 @@ def test_every_reason_is_documented():
     text = (Path(__file__).parents[2] / "docs" / "sources.md").read_text(encoding="utf-8")
     for reason in REASONS.values():
         assert f"| `{reason.code}` | {reason.zh} | {reason.en} |" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("人民路，中山路至建设路：张三", [("人民路", "中山路", "建设路", ["张三"])]),
+        ("人民路，北侧：张三", [("人民路(北侧)", None, None, ["张三"])]),
+        ("人民路；中山路以东：张三", [("人民路", "中山路", "东端", ["张三"])]),
+        ("人民路,K0+200-K1+500:张三", [("人民路(K0+200-K1+500)", None, None, ["张三"])]),
+        ("人民路:张三,北侧", [("人民路(北侧)", None, None, ["张三"])]),
+        ("人民路:张三 单号", [("人民路(单号)", None, None, ["张三"])]),
+        (
+            "人民路:张三(中山路以东)、李四(中山路以西)",
+            [("人民路", "中山路", "东端", ["张三"]), ("人民路", "中山路", "西端", ["李四"])],
+        ),
+        ("人民路:张三(北侧)、李四", [("人民路", None, None, ["李四"]), ("人民路(北侧)", None, None, ["张三"])]),
+        ("人民路:张三(夜班)、李四", [("人民路", None, None, ["张三", "李四"])]),
+        ("人民路:张三 备注:只负责北侧", [("人民路(只负责北侧)", None, None, ["张三"])]),
+        ("人民路:张三 备注:周末轮换", [("人民路", None, None, ["张三"])]),
+        ("张三:人民路,中山路至建设路", [("人民路", "中山路", "建设路", ["张三"])]),
+        ("张三、李四:人民路", [("人民路", None, None, ["张三", "李四"])]),
+        (
+            "人民路(中山路至建设路、学院路至海丰路):张三",
+            [("人民路", "中山路", "建设路", ["张三"]), ("人民路", "学院路", "海丰路", ["张三"])],
+        ),
+        ("人民路/中山路:张三", [("人民路", None, None, ["张三"]), ("中山路", None, None, ["张三"])]),
+        ("环城路(中山路至建设路,经解放路):张三", [("环城路(经解放路)", "中山路", "建设路", ["张三"])]),
+    ],
+)
+def test_words_that_limit_a_section_stay_with_it_wherever_they_stand(text, rows):
+    assert statements(text) == rows
+
+
+def test_a_column_of_persons_may_limit_each_duty(tmp_path):
+    text = "路名,责任人\n人民路,张三（中山路以东）、李四（夜班）\n建设路,张三 北侧\n和平路,张三\n"
+    path = tmp_path / "duties.csv"
+    path.write_text(text, encoding="utf-8")
+    people = pd.DataFrame({"person_id": ["p1", "p2"], "name": ["张三", "李四"], "unit_id": [None, None]})
+    found = read(
+        tmp_path,
+        "responsibilities",
+        "duties.csv",
+        ctx=context(tmp_path, persons=people),
+        constants={"target_kind": "section"},
+    ).frame
+    assert list(zip(found["road_name"], found["person_id"], strict=True)) == [
+        ("人民路(中山路以东)", "p1"),
+        ("人民路", "p2"),
+        ("建设路(北侧)", "p1"),
+        ("和平路", "p1"),
+    ]
