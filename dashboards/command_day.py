@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -15,7 +14,7 @@ import pyproj
 import shapely
 
 from dashboards.scope_live import Counted
-from dashboards.stored_passes import as_passes, modes_of
+from dashboards.stored_passes import as_passes, modes_of, stored_network
 from gis.calendar import day_bounds
 from gis.crew import build_crew
 from gis.live import Asked, asked_of, full_patrols, with_closed, with_patrols
@@ -146,18 +145,6 @@ def millis(times: pd.Series) -> I8:
     """UTC times as milliseconds."""
     stamps: I8 = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
     return stamps
-
-
-def stored_network(segments: pd.DataFrame, sections: pd.DataFrame) -> Any:
-    """As much of a network as completions need: lengths and measures as stored, no topology (which costs seconds)."""
-    return SimpleNamespace(
-        graph=SimpleNamespace(seg_length_mm=segments["length_mm"].to_numpy(np.int64)),
-        segments=segments,
-        sections=sections,
-        seg_section=pd.Index(sections["section_id"]).get_indexer(pd.Index(segments["section_id"])).astype(np.int32),
-        seg_measure_from_mm=segments["measure_from_mm"].to_numpy(np.int32),
-        seg_measure_to_mm=segments["measure_to_mm"].to_numpy(np.int32),
-    )
 
 
 def day_of(view: View, day: date) -> Day:

@@ -12,10 +12,7 @@ import shapely
 from shapely.ops import substring
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     import numpy.typing as npt
-    import pyarrow as pa
 
 MM_PER_M = 1000.0
 NEAR_DEG = 300 / 111_320.0  # about 300 m in degrees of latitude
@@ -23,80 +20,19 @@ MOST_FIXES = 4000
 BESIDE_MS = 30_000
 
 
-def carriers(duty: pd.DataFrame, device: str, moment_ms: int) -> list[str]:
-    """Persons on duty who carried a device at a moment."""
-    inside = (duty["device_id"] == device) & (duty["from_ms"] <= moment_ms) & (moment_ms < duty["to_ms"])
-    return [str(p) for p in duty.loc[inside, "person_id"].unique()]
-
-
-def pass_rows(passes: pa.Table, duty: pd.DataFrame | None, names: dict[str, str]) -> pd.DataFrame:
-    """Passes as people read them, by time.
+def with_persons(rows: pd.DataFrame, duty: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    """Passes with the persons of the visitor's scope who carried their devices on duty (`person`; empty: of another scope, or nobody).
 
     Args:
-        passes: of `ScopedStore.passes` (device_id only for roles that see tracks), with moved_mm and took_ms where they were judged by more
-            than themselves (`ScopedStore.paces`).
-        duty: who carried which device on duty; None for roles that may not know.
+        rows: of `ScopedStore.judged_passes`, with `device_id`.
+        duty: who carried which device on duty (`ScopedStore.duty`).
         names: person id -> name.
-
-    Returns:
-        segment_id, from_m, to_m, enter_ms, leave_ms, speed_kmh, seen, confidence and, where allowed, device_id and person (empty: off duty).
     """
-    frame: pd.DataFrame = passes.to_pandas()
-    out = frame[["segment_id", "enter_ms", "leave_ms", "seen", "confidence", "from_mm", "to_mm"]].copy()
-    out["from_m"], out["to_m"] = frame["from_mm"] / MM_PER_M, frame["to_mm"] / MM_PER_M
-    judged = frame if "moved_mm" in frame else frame.assign(
-        moved_mm=(frame["to_mm"] - frame["from_mm"]).abs(), took_ms=frame["leave_ms"] - frame["enter_ms"]
-    )  # fmt: skip
-    seconds, metres = judged["took_ms"] / 1000, judged["moved_mm"] / MM_PER_M
-    out["speed_kmh"] = np.where(seconds > 0, metres / seconds.where(seconds > 0, 1.0) * 3.6, np.nan)
-    if duty is not None and "device_id" in frame:
-        out["device_id"] = frame["device_id"]
-        ids = [carriers(duty, str(d), int(t)) for d, t in zip(frame["device_id"], frame["enter_ms"], strict=True)]
-        out["person_ids"] = pd.Series(ids, index=out.index, dtype=object)
-        out["person"] = ["、".join(names.get(p, p) for p in who) for who in ids]
-    return out.sort_values(["enter_ms", "segment_id", "from_mm"], kind="stable", ignore_index=True)
-
-
-def why_not(
-    rows: pd.DataFrame,
-    on_duty: pd.DataFrame,
-    *,
-    carried: Collection[str],
-    nobodys: Collection[str],
-    mode_of: dict[str, str],
-    roles: tuple[str, ...],
-    limit_kmh: dict[str, float],
-) -> list[str]:
-    """Why each pass does not count under a rule: off_duty, unassigned, role, too_fast, inferred; empty where it may count.
-
-    Args:
-        rows: of `pass_rows`, with `device_id`.
-        on_duty: who was on duty in the whole county (`ScopedStore.roles_on_duty`): device_id, from_ms, to_ms, role.
-        carried: devices that the whole county's roster gives somebody that day.
-        nobodys: modes whose devices count although nobody carries them, as the city file says.
-        mode_of: device id -> mode.
-        roles: roles that the rule names.
-        limit_kmh: patrol speed of each mode.
-    """
-    shifts = {str(k): part for k, part in on_duty.groupby("device_id")}
-    out = []
-    for device, at, speed, seen in zip(
-        rows["device_id"].astype(str), rows["enter_ms"], rows["speed_kmh"], rows["seen"], strict=True
-    ):
-        mode, known = mode_of.get(device, ""), device in carried
-        own = shifts.get(device, on_duty.iloc[:0])
-        here = set(own.loc[(own["from_ms"] <= at) & (at < own["to_ms"]), "role"])
-        if not known and mode not in nobodys:
-            out.append("unassigned")
-        elif known and not here:
-            out.append("off_duty")
-        elif known and not here & set(roles):
-            out.append("role")
-        elif speed == speed and speed > limit_kmh.get(mode, float("inf")):  # noqa: PLR0124 (NaN: no time passed)
-            out.append("too_fast")
-        else:
-            out.append("" if seen else "inferred")
-    return out
+    pairs = rows[["device_id", "enter_ms", "leave_ms"]].reset_index(names="at").merge(duty, on="device_id")
+    inside = pairs[(pairs["from_ms"] <= pairs["leave_ms"]) & (pairs["enter_ms"] < pairs["to_ms"])]
+    inside = inside.drop_duplicates(["at", "person_id"]).sort_values(["at", "person_id"], kind="stable")
+    said = inside["person_id"].map(lambda p: names.get(p, p)).groupby(inside["at"]).agg("、".join)
+    return rows.assign(person=said.reindex(range(len(rows))).fillna("").to_numpy(dtype=object))
 
 
 def pass_lines(rows: pd.DataFrame, segments: pd.DataFrame) -> list[Any]:

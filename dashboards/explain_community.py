@@ -13,6 +13,7 @@ from dash import html
 
 from dashboards.desk_manager import Choice
 from dashboards.explain_parts import around, back, clause_part, definition, person_names
+from dashboards.explain_passes import grid_passes, passes_part
 from dashboards.geometry import encode
 from dashboards.maps import layer, map_view, plain_style
 from dashboards.marks import explain_address, outcome_mark
@@ -29,18 +30,6 @@ if TYPE_CHECKING:
 
 STAMP = "%Y%m%dT%H%M"
 MOST = 200
-
-
-def places_in(areas: pd.DataFrame, grid: pd.Series) -> pd.DataFrame:
-    """Named places that belong to a grid: by `parent_id`, else by where they lie."""
-    named: pd.DataFrame = areas[areas["kind"].isin(("key_point", "back_street", "hot_area"))]
-    if not len(named):
-        return named
-    inside = shapely.intersects(grid["geometry"], named["geometry"].to_numpy())
-    parent = named["parent_id"].astype(object)
-    own = (parent == grid["grid_id"]) | (parent.isna().to_numpy() & inside)
-    mine: pd.DataFrame = named[own.to_numpy(dtype=bool)].reset_index(drop=True)
-    return mine
 
 
 def checkins_of(checkins: pd.DataFrame, places: pd.DataFrame, grid_id: str, span: tuple[Any, Any]) -> pd.DataFrame:
@@ -65,7 +54,7 @@ def community_page(view: View, day: date, grid_id: str) -> Component:
     )
     window = windows[asked].iloc[0] if asked.any() else windows.iloc[0]
     span = (window["starts"], window["ends"])
-    places = places_in(view.data.read("areas", day), grid)
+    places = view.data.community_places(day, grid_id)
     checkins = checkins_of(view.data.read("checkins", day), places, grid_id, span)
     left = [
         clause_part(view, day, window["rule_id"], None),
@@ -73,6 +62,9 @@ def community_page(view: View, day: date, grid_id: str) -> Component:
         card(t("explain.figure"), _facts(view, window)),
         card(t("explain.checkins"), _checkins(view, day, checkins, places)),
     ]
+    segments = view.data.read("segments", day, where={"community_grid_id": grid_id})
+    moments = tuple(int(s.timestamp() * 1000) for s in span)
+    left.append(passes_part(view, day, grid_passes(view, day, segments, window["rule_id"], (moments[0], moments[1]))))
     title = str(grid["name"]) if isinstance(grid["name"], str) and grid["name"] else grid_id
     head = page_head(
         title, f"{day} · {t('explain.community_lead')}", [back(view, day, Choice(kind="community", level="community"))]

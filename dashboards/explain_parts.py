@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import shapely
 from dash import html
 
 from dashboards.cells import percent
-from dashboards.desk_explain import near, of_passes, pass_lines, pass_rows, unvisited_by_road, visited_codes, why_not
+from dashboards.desk_explain import near, of_passes, unvisited_by_road, visited_codes
+from dashboards.explain_passes import pass_layer
 from dashboards.geometry import encode
 from dashboards.manager_parts import manager_address
 from dashboards.maps import class_style, full_codes, layer, map_view, plain_style
@@ -20,7 +20,7 @@ from dashboards.planner_picture import context_roads
 from dashboards.scoped_source import run_data
 from dashboards.sentences import missing_words
 from dashboards.shell import card
-from dashboards.stored_passes import modes_of
+from dashboards.stored_passes import counted_modes
 from layers.symbology import outcome_color, word
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from dashboards.context import View
     from dashboards.desk_manager import Choice
 
-SEEN, INFERRED = "#0072b2", "#e69f00"
-MOST_PASSES = 300
 MARGIN_MS = 120_000
 
 
@@ -181,94 +179,6 @@ def window_facts(view: View, day: date, window: pd.Series) -> Component:
     )
 
 
-def passes_part(
-    view: View, day: date, section_id: str, from_ms: int | None, to_ms: int | None
-) -> tuple[pd.DataFrame, Component]:
-    """Passes of a section within a time, as data and as a table."""
-    t, sees = view.t, view.principal.sees_tracks
-    segments = view.data.read("segments", day, where={"section_id": section_id})
-    ids = segments["segment_id"].astype(str).tolist()
-    table = view.data.passes(day, segment_ids=ids, from_ms=from_ms, to_ms=to_ms, purpose=f"explain {section_id}")
-    if "segment_id" not in table.column_names or not table.num_rows:
-        return pd.DataFrame(), card(t("explain.passes"), html.P(t("explain.passes_none"), className="note"))
-    duty = view.data.duty(day) if sees else None
-    if sees:
-        table = _paced(view, day, table)
-    rows = pass_rows(table, duty, person_names(view, day) if sees else {})
-    if sees:
-        rows["why"] = _why(view, day, rows, segments)
-    heads = [
-        "segment",
-        "from",
-        "to",
-        "enter",
-        "leave",
-        "speed",
-        *(["device", "person", "counts"] if sees else []),
-        "confidence",
-        "seen",
-    ]
-    roads = dict(zip(segments["segment_id"].astype(str), segments["road_name"].fillna("").astype(str), strict=True))
-    body = [_pass(view, r, roads) for r in rows.head(MOST_PASSES).to_dict("records")]
-    text = {"segment", "device", "person", "seen", "counts"}
-    head = html.Tr([html.Th(t(f"explain.p_{h}"), className="" if h in text else "num") for h in heads])
-    note = t("explain.passes_note", n=f"{len(rows):,}", seen=f"{int(rows['seen'].sum()):,}")
-    scroll = html.Div(
-        html.Table([html.Thead(head), html.Tbody(body)], className="data"), className="audit-table", tabIndex=0
-    )
-    below = [] if sees else [html.P(t("explain.no_tracks"), className="note")]
-    return rows, card(t("explain.passes"), scroll, *below, note=note)
-
-
-def _paced(view: View, day: date, table: pa.Table) -> pa.Table:
-    """Passes with the way and time that the audit judged their speed by."""
-    devices = sorted(set(table["device_id"].to_pylist()))
-    paces = view.data.paces(day, devices, over_ms=round(view.standard_on(day).measure.pace_s.value * 1000))
-    key = ["device_id", "track_ix", "segment_ix", "enter_ms", "from_mm"]
-    return pa.Table.from_pandas(
-        table.to_pandas().merge(paces.drop_duplicates(key), on=key, how="left"), preserve_index=False
-    )
-
-
-def counted_unassigned(view: View) -> set[str]:
-    """Modes whose devices count although nobody carries them, as the city file says; empty: none."""
-    return {m.name.lower() for m in getattr(getattr(view.city, "counting", None), "counted_modes", ())}
-
-
-def _why(view: View, day: date, rows: pd.DataFrame, segments: pd.DataFrame) -> list[str]:
-    rule: Any = view.standard_on(day).rules.get(_text(segments["rule_id"].iloc[0]))
-    modes, default = modes_of(view, day)
-    speeds = view.standard_on(day).measure.patrol_speed_kmh.value
-    return why_not(
-        rows,
-        view.data.roles_on_duty(day),
-        carried=view.data.carried(day, view.zone),
-        nobodys=counted_unassigned(view),
-        mode_of={str(d): modes.get(str(d), default).name.lower() for d in rows["device_id"].unique()},
-        roles=getattr(rule, "roles", ()),
-        limit_kmh={m: float(getattr(speeds, m)) for m in ("foot", "ebike", "vehicle")},
-    )
-
-
-def _pass(view: View, row: dict[Any, Any], roads: dict[str, str]) -> Component:
-    t = view.t
-    cells = [
-        html.Td([html.Div(roads.get(row["segment_id"], "")), html.Small(row["segment_id"], className="note")]),
-        *(html.Td(f"{row[k]:,.0f}", className="num") for k in ("from_m", "to_m")),
-        *(html.Td(f"{view.local(row[k]):%H:%M:%S}", className="num") for k in ("enter_ms", "leave_ms")),
-        html.Td("—" if pd.isna(row["speed_kmh"]) else f"{row['speed_kmh']:.1f}", className="num"),
-    ]
-    if "device_id" in row:
-        why = t(f"explain.why_{row['why']}") if row["why"] else t("explain.counts")
-        look = "badge" if row["why"] else "badge good"
-        cells += [html.Td(row["device_id"]), html.Td(row["person"] or "—"), html.Td(html.Span(why, className=look))]
-    cells += [
-        html.Td(percent(row["confidence"]), className="num"),
-        html.Td(t("explain.seen" if row["seen"] else "explain.inferred")),
-    ]
-    return html.Tr(cells)
-
-
 def _fixes(
     view: View, day: date, section: pd.Series, rows: pd.DataFrame, span: tuple[int, int], window: Any
 ) -> pd.DataFrame:
@@ -288,7 +198,7 @@ def _fixes(
         purpose=f"explain {section['section_id']}",
     )
     fixes = near(fixes, section["geometry"])
-    if not counted_unassigned(view) or "device_id" not in rows:
+    if not counted_modes(view) or "device_id" not in rows:
         return fixes
     nobodys = view.data.tracks_of_nobody(
         day,
@@ -354,29 +264,9 @@ def section_map(
             payload=encode([shape], [section["section_id"]], titles=[str(section["name"])]),
         ),
     ]
-    state = []
     segments = view.data.read("segments", day, where={"section_id": section["section_id"]})
-    lines = pass_lines(rows, segments) if len(rows) else []
-    kept = [i for i, line in enumerate(lines) if line is not None and not line.is_empty]
-    if kept:
-        titles = [f"{view.local(rows['enter_ms'].iloc[i]):%H:%M:%S}" for i in kept]
-        style = class_style(
-            [
-                {"code": 0, "colour": SEEN, "label": t("explain.seen")},
-                {"code": 1, "colour": INFERRED, "label": t("explain.inferred")},
-            ]
-        )
-        layers.append(
-            layer(
-                "passes",
-                "line",
-                t("explain.map_passes"),
-                style,
-                width=3.0,
-                payload=encode([lines[i] for i in kept], [str(i) for i in kept], titles=titles),
-            )
-        )
-        state.append(full_codes("passes", np.where(rows["seen"].to_numpy(dtype=bool)[kept], 0, 1)))
+    found, state = pass_layer(view, rows, segments)
+    layers += found
     sees = view.principal.sees_tracks and from_ms is not None and to_ms is not None
     fixes = _fixes(view, day, section, rows, (int(from_ms or 0), int(to_ms or 0)), window) if sees else pd.DataFrame()
     layers += _fix_layers(view, day, fixes, rows)

@@ -18,10 +18,9 @@ import pyarrow.compute as pc
 from dashboards.auth.principal import Principal, Scope, forbidden
 from dashboards.journal import Journal
 from dashboards.scope_live import LiveReading
+from dashboards.scope_passes import JudgedPasses, judged, no_passes
 from dashboards.scope_rules import ScopeKeys, impersonal, scope_keys, visible
-from dashboards.stored_passes import as_passes
-from gis.model import Mode
-from gis.pace import pace
+from gis.community import named_places, place_homes
 from layers.contracts import TABLES
 from layers.standard_editions import Applied, applied_standard
 
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from dashboards.cache import Cache
+    from dashboards.scope_passes import Asked
+    from dashboards.stored_passes import Counting
     from gis.standard import Standard
     from layers.store.base import Edition, Live, Manifest, Run, StandardEdition, Store
 
@@ -234,26 +235,45 @@ class ScopedStore(LiveReading):
             self.log("passes", day=day, purpose=purpose, devices=sorted(set(table["device_id"].to_pylist()))[:200])
         return table
 
-    def paces(self, day: date, devices: Sequence[str], *, over_ms: int) -> pd.DataFrame:
-        """The way and time by which each pass of some devices was judged (gis.pace), also where the way leaves the scope.
+    def judged_passes(
+        self,
+        day: date,
+        counting: Counting,
+        asked: Asked,
+        *,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        purpose: str,
+    ) -> JudgedPasses:
+        """Passes on streets of the scope with what the audit made of each: the same for every role, but for device_id.
 
-        Returns:
-            device_id, track_ix, segment_ix, enter_ms, from_mm; and moved_mm, took_ms.
-
-        Raises:
-            ForbiddenError: the role does not see individual tracks.
+        Whoever carried a device is judged by the roster of the whole county. Passes of devices that nobody on duty carried are told by
+        number alone, and those that begin or end off duty only for their time on duty: off-shift movement is shown to nobody.
         """
-        if not self.principal.sees_tracks:
-            raise forbidden(zh="您的角色不能查看个人轨迹", en="your role may not see individual tracks")
-        key = ["device_id", "track_ix", "segment_ix", "enter_ms", "from_mm"]
         run = self.run(day)
-        if run is None:
-            return pd.DataFrame(columns=[*key, "moved_mm", "took_ms"])
-        table = self._store.passes(run.run_id, device_ids=sorted(devices))
-        segments = table["segment_ix"].to_numpy()
-        moved, took = pace(as_passes(table, segments, {}, Mode.FOOT), over_ms=over_ms)  # a way has no mode
-        out: pd.DataFrame = table.select(key).to_pandas().assign(moved_mm=moved, took_ms=took)
-        return out
+        own = self.read("segments", day)
+        inside = (
+            own["section_id"].isin(list(asked.sections))
+            if asked.roles is None
+            else own["segment_id"].isin(list(asked.segments))
+        )
+        ids = frozenset(own.loc[inside, "segment_id"].astype(str))
+        if run is None or not ids:
+            return no_passes()
+        found = judged(self._whole_county(), self._store, run, counting, asked, ids, (from_ms, to_ms))
+        if not self.principal.sees_tracks:
+            return JudgedPasses(found.rows.drop(columns="device_id"), found.off_duty)
+        self.log("passes", day=day, purpose=purpose, devices=sorted(set(found.rows["device_id"]))[:200])
+        return found
+
+    def community_places(self, day: date, grid_id: str) -> pd.DataFrame:
+        """Named places (of `areas`) that the audit asks for in a community grid of the scope; in no other grid."""
+        if grid_id not in set(self.read("community_grids", day)["grid_id"].astype(str)):
+            return self._whole("areas", day).iloc[:0]
+        grids, named = self._whole("community_grids", day), named_places(self._whole("areas", day))
+        mine = place_homes(grids, named) == int(np.flatnonzero(grids["grid_id"].astype(str) == grid_id)[0])
+        found: pd.DataFrame = named[mine].reset_index(drop=True)
+        return found
 
     def tracks(
         self,
@@ -292,17 +312,6 @@ class ScopedStore(LiveReading):
         key = ("duty", str(day), self._basis(day), self.edition_id("exceptions", day), self.edition_id("devices", day),
                run.standard_edition if run else None)  # fmt: skip
         return self.remember(key, lambda: self._duty(self, day), frame_bytes)
-
-    def roles_on_duty(self, day: date) -> pd.DataFrame:
-        """With which role each device was on duty when, in the whole county: device_id, from_ms, to_ms, role. It names nobody.
-
-        A street is patrolled by whoever is entitled, also by those who belong to another town.
-        """
-        whole = self._whole_county()
-        persons = whole.read("persons", day)
-        role = dict(zip(persons["person_id"].astype(str), persons["role"].astype(str), strict=True))
-        duty = whole.duty(day)
-        return duty.assign(role=duty["person_id"].astype(str).map(role)).drop(columns="person_id")
 
     def carried(self, day: date, zone: ZoneInfo) -> frozenset[str]:
         """Devices that the whole county's roster gives somebody at some time of a local day."""

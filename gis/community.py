@@ -177,6 +177,35 @@ def cell_points(network: Network, standard: Standard) -> tuple[coverage.Cells, n
     return cells, points_on(network.graph, s, at)
 
 
+def named_places(areas: pd.DataFrame) -> pd.DataFrame:
+    """Rows of contract `areas` that a cadence may owe."""
+    named: pd.DataFrame = areas[areas["kind"].isin(MUSTS)] if len(areas) else areas
+    return named
+
+
+def place_homes(grids: pd.DataFrame, named: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """The community grid of each named place.
+
+    Args:
+        grids: contract `community_grids`, of the whole city.
+        named: of `named_places`.
+
+    Returns:
+        int64 (places,), rows of `grids`: the one that `parent_id` names, else (where it is empty or no community grid) the first that a
+        point of the place lies in; -1 where there is none.
+    """
+    row = {g: i for i, g in enumerate(column_text(grids, "grid_id"))}
+    parent = np.array([row.get(p, -1) for p in column_text(named, "parent_id")], dtype=np.int64)
+    if not len(named) or not len(grids):
+        return parent
+    shapes = shapely.make_valid(shapely.force_2d(np.asarray(grids["geometry"].to_numpy(), dtype=object)))
+    inside = shapely.point_on_surface(np.asarray(named["geometry"].to_numpy(), dtype=object))
+    place, grid = shapely.STRtree(shapes).query(inside, predicate="intersects")
+    first = np.full(len(named), len(grids), dtype=np.int64)
+    np.minimum.at(first, place, grid)
+    return np.where(parent >= 0, parent, np.where(first < len(grids), first, -1))
+
+
 def _places(
     network: Network, standard: Standard, grids: gpd.GeoDataFrame, areas: gpd.GeoDataFrame
 ) -> tuple[list[_Place], list[list[int]], list[frozenset[int]]]:
@@ -186,27 +215,20 @@ def _places(
     to_metric = pyproj.Transformer.from_crs(4326, network.graph.crs, always_xy=True)
     ids = column_text(grids, "grid_id")
     place_of = {g: i for i, g in enumerate(ids)}
-    shapes = [shapely.make_valid(shapely.force_2d(g)) for g in grids.geometry]
-    named = areas[areas["kind"].isin(MUSTS)] if len(areas) else areas
+    named = named_places(areas)
     places: list[_Place] = []
     of_grid: list[list[int]] = [[] for _ in ids]
     rows = zip(
-        column_text(named, "area_id"), column_text(named, "name"), column_text(named, "kind"), column_text(named, "parent_id"),
+        column_text(named, "area_id"), column_text(named, "name"), column_text(named, "kind"), place_homes(grids, named).tolist(),
         named.geometry if len(named) else [], strict=True,
     )  # fmt: skip
-    index = shapely.STRtree(shapes)
-    for area_id, name, kind, parent, shape in rows:
+    for area_id, name, kind, home, shape in rows:
         metric = shapely.transform(
             shapely.force_2d(shape), lambda c: np.stack(to_metric.transform(c[:, 0], c[:, 1]), axis=1)
         )
         places.append(_place(area_id, name or area_id, kind, metric, tree, standard))
-        home = (
-            [place_of[parent]]
-            if parent in place_of
-            else index.query(shapely.point_on_surface(shape), predicate="intersects").tolist()
-        )
-        if home:
-            of_grid[min(home)].append(len(places) - 1)
+        if home >= 0:
+            of_grid[home].append(len(places) - 1)
     segment_grid = np.array(column_text(network.segments, "community_grid_id"), dtype=object)
     owner = segment_grid[network_cells(network, standard).segment] if len(points) else np.zeros(0, dtype=object)
     codes = pd.Series(owner).map(place_of).fillna(-1).to_numpy(dtype=np.int64)

@@ -25,7 +25,7 @@ from gis.parallel_streets import parallel_shares
 from gis.rates import COVERED, EXCUSED, MISSED, OUTCOMES, UNKNOWN
 from gis.reach import confined_reach
 from gis.road_days import gap_view, section_days, segment_days
-from gis.road_plan import answered_by, entries_of_sections, plan_roads, required_mm
+from gis.road_plan import answered_by, entries_of_sections, plan_roads, required_mm, road_pieces
 from gis.sentences import missing_sentences
 
 if TYPE_CHECKING:
@@ -90,10 +90,7 @@ def road_frequency(
     evidence = evidence or evidence_of(network, passes, standard)
     plan = plan_roads(network, passes, crew, standard, day, zone)
     strokes = evidence.strokes
-    pieces = coverage.entitled_pieces(
-        strokes, plan.arrays, role_of=plan.role_of, ptr=plan.time.ptr, start_ms=plan.time.start_ms,
-        end_ms=plan.time.end_ms, devices=len(passes.devices),
-    )  # fmt: skip
+    pieces = road_pieces(strokes, plan, len(passes.devices))
     entries = entries_of_sections(network, crew, standard, plan)
     closures = closures_of(exceptions, network, crew, areas=areas)
     windows = _judge(network, passes, crew, standard, plan, strokes, pieces, entries, closures)
@@ -253,7 +250,7 @@ def _reached(strokes: Strokes, pieces: Pieces, need: I8, rows: int, standard: St
     order = coverage.order_by(pieces.row, pieces.lo_mm)
     flags = strokes.flags[pieces.stroke]
     counts, slow = (flags & COUNTS) > 0, (flags & SLOW) > 0
-    covered, passes = coverage.union_mm(pieces, counts & slow, rows, order)
+    covered, passes = coverage.union_mm(pieces, counts & slow, rows, order)  # what `gis.pass_accounts` calls counted
     any_speed, _ = coverage.union_mm(pieces, counts, rows, order)
     inferred, _ = coverage.union_mm(pieces, slow, rows, order)
     raw = coverage.covered_probability(pieces, strokes.doubt[pieces.stroke], slow, need, order)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from gis.answerable import answer_rows, entries_by_target, of_roles
 from gis.calendar import Windows, duty_intervals, is_working_day, windows_of
-from gis.coverage import WindowSets
+from gis.coverage import WindowSets, entitled_pieces
 from gis.crew import column_text, entitled_time
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gis.answerable import Entry
+    from gis.coverage import Pieces, Strokes
     from gis.crew import Crew, DeviceTime
     from gis.model import Passes
     from gis.network.model import Network
@@ -102,6 +103,14 @@ def plan_roads(network: Network, passes: Passes, crew: Crew, standard: Standard,
     return RoadPlan(
         ids, rule_of, set_of, sets, arrays, role_of_rule[rule_of],
         entitled_time(crew, passes.devices, passes.mode, [*roles, EVERYONE]), section_of_row, window_of_row,
+    )  # fmt: skip
+
+
+def road_pieces(strokes: Strokes, plan: RoadPlan, devices: int) -> Pieces:
+    """Passes clipped to the time in which their device counts and to the windows of their section."""
+    return entitled_pieces(
+        strokes, plan.arrays, role_of=plan.role_of, ptr=plan.time.ptr, start_ms=plan.time.start_ms, end_ms=plan.time.end_ms,
+        devices=devices,
     )  # fmt: skip
 
 

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from gis.network.model import Network
     from gis.standard import Standard
 
+    I8 = npt.NDArray[np.int64]
+
 _SURE = 0.999999
 
 
-def strokes_of(network: Network, passes: Passes, standard: Standard) -> Strokes:
+def strokes_of(network: Network, passes: Passes, standard: Standard, *, paces: tuple[I8, I8] | None = None) -> Strokes:
     """Passes on the measure of their sections, with what decides whether they count.
 
     A pass counts when it was seen (or inferred too, where `measure.evidence` says so), and is slow enough when the way of its device over
     the `measure.pace_s` about it (`gis.pace`) is not above the patrol speed of its mode; one millisecond is allowed for rounding.
+    `paces` is `judged_pace(passes, standard)` where it is known already.
     """
     s = passes.segment_ix
     length = network.graph.seg_length_mm[s].astype(np.int64)
@@ -31,7 +34,7 @@ def strokes_of(network: Network, passes: Passes, standard: Standard) -> Strokes:
     hi = network.seg_measure_to_mm[s].astype(np.int64)
     speed = standard.measure.patrol_speed_kmh.value.mm_per_s()[passes.mode.astype(np.int64)]
     speed = speed[passes.device_ix] if len(speed) else np.zeros(0, dtype=np.int64)
-    moved, took = pace(passes, over_ms=round(standard.measure.pace_s.value * 1000))
+    moved, took = paces or judged_pace(passes, standard)
     slow = moved * 1000 <= speed * (took + 1)
     counts = passes.seen | (standard.measure.evidence.value == "seen_and_inferred")
     doubt = np.round(-np.log1p(-np.minimum(passes.confidence.astype(np.float64), _SURE)) * LOG_SCALE)
@@ -45,6 +48,11 @@ def strokes_of(network: Network, passes: Passes, standard: Standard) -> Strokes:
         flags=(counts * COUNTS + slow * SLOW).astype(np.uint8),
         doubt=doubt.astype(np.int64),
     )
+
+
+def judged_pace(passes: Passes, standard: Standard) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Way and time by which the speed of each pass is judged: moved_mm, took_ms (int64, P); of all passes of each device."""
+    return pace(passes, over_ms=round(standard.measure.pace_s.value * 1000))
 
 
 def _on_measure(

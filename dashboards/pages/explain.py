@@ -11,7 +11,8 @@ from dash import html
 from dashboards.cells import percent
 from dashboards.desk_manager import Choice
 from dashboards.explain_community import community_page
-from dashboards.explain_parts import back, clause_part, facts, grid_map, passes_part, section_map, window_facts
+from dashboards.explain_parts import back, clause_part, facts, grid_map, section_map, window_facts
+from dashboards.explain_passes import grid_passes, passes_part, section_passes
 from dashboards.marks import explain_address, outcome_mark
 from dashboards.pages import Page
 from dashboards.shell import card, notice, page_head
@@ -75,7 +76,8 @@ def _section(view: View, day: date, section_id: str) -> Component:
     if span is not None:
         last = window if window is not None else windows.iloc[-1]
         from_ms, to_ms = int(span["starts"].timestamp() * 1000), int(last["ends"].timestamp() * 1000)
-    rows, passes = passes_part(view, day, section_id, from_ms, to_ms)
+    found = section_passes(view, day, section_id, chosen, (from_ms, to_ms))
+    rows, passes = found.rows, passes_part(view, day, found)
     head = page_head(
         str(section["name"]),
         f"{day} · {view.t('explain.lead')}",
@@ -166,6 +168,10 @@ def _grid(view: View, day: date, grid_id: str) -> Component:
         card(t("explain.rounds"), table),
         missing,
     ]
+    segments = view.data.read("segments", day, where={"work_grid_id": grid_id})
+    segments = segments[segments["patrollable"].astype(bool)]
+    if isinstance(row["rule_id"], str):
+        left.append(passes_part(view, day, grid_passes(view, day, segments, row["rule_id"], (None, None))))
     head = page_head(
         str(name), f"{day} · {t('explain.grid_lead')}", [back(view, day, Choice(kind="rounds", level="grid"))]
     )

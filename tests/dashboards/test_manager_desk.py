@@ -6,16 +6,18 @@ import re
 from datetime import date
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import small_run
 
-from dashboards.desk_explain import near, of_passes, pass_rows, why_not
+from dashboards.desk_explain import near, of_passes, with_persons
 from dashboards.desk_manager import Choice, audit_table, path_names, totals, trend
 from dashboards.exports import export_days
 from dashboards.exports.html_map import STATIC
 from dashboards.manager_parts import _cell, _heads
 from dashboards.pages.manager import changed, next_state
+from dashboards.scope_passes import speed_kmh
 from dashboards.tally import base_of, tally
 from dashboards.views import make_view, open_run
 from layers.contracts import Column
@@ -160,52 +162,21 @@ def test_the_report_embeds_its_font_and_holds_the_tables_figures(built, store, t
 DUTY = pd.DataFrame(
     {"person_id": ["P1", "P2"], "device_id": ["d1", "d2"], "from_ms": [0, 0], "to_ms": [100_000, 100_000]}
 )
-ON_DUTY = DUTY.assign(role=["squad_member", "collector"]).drop(columns="person_id")
-JUDGED = {
-    "carried": {"d1", "d2"}, "nobodys": (), "mode_of": {"d1": "foot", "d2": "foot", "d9": "foot"}, "roles": ("squad_member",),
-    "limit_kmh": {"foot": 8.0},
-}  # fmt: skip
 
 
-def test_passes_say_who_how_fast_and_why_not():
-    pa = pytest.importorskip("pyarrow")
-    table = pa.table({
-        "segment_id": ["E0"] * 4, "from_mm": [0, 0, 0, 0], "to_mm": [50_000, 50_000, 500_000, 50_000],
-        "enter_ms": [0, 1, 2, 200_000], "leave_ms": [36_000, 36_001, 36_002, 236_000], "device_id": ["d1", "d2", "d1", "d1"],
-        "seen": [True] * 4, "confidence": [0.9] * 4,
+def test_passes_name_those_of_the_scope_who_carried_the_device_during_them():
+    rows = pd.DataFrame({
+        "device_id": ["d1", "d2", "d1", "d9"], "enter_ms": [0, 1, 99_000, 5], "leave_ms": [36_000, 36_001, 120_000, 10],
     })  # fmt: skip
-    rows = pass_rows(table, DUTY, {"P1": "张三"})
-    assert rows["speed_kmh"].round(6).tolist() == [5.0, 5.0, 50.0, 5.0]  # 50 m in 36 s is 5 km/h
-    assert rows["person"].tolist() == ["张三", "P2", "张三", ""]  # the last is after hours
-    assert why_not(rows, ON_DUTY, **JUDGED) == ["", "role", "too_fast", "off_duty"]
+    both = pd.concat([DUTY, DUTY.iloc[:1].assign(person_id="P0")], ignore_index=True)
+    assert with_persons(rows, both, {"P1": "张三"})["person"].tolist() == ["P0、张三", "P2", "P0、张三", ""]
+    assert with_persons(rows.iloc[:0], both, {}).empty
 
 
-def test_devices_that_nobody_carries_count_where_the_city_file_says_so():
-    pa = pytest.importorskip("pyarrow")
-    table = pa.table({
-        "segment_id": ["E0"] * 3, "from_mm": [0, 0, 0], "to_mm": [50_000, 500_000, 50_000], "enter_ms": [0, 1, 200_000],
-        "leave_ms": [36_000, 36_001, 236_000], "device_id": ["d9", "d9", "d1"], "seen": [True] * 3, "confidence": [0.9] * 3,
-    })  # fmt: skip
-    rows = pass_rows(table, DUTY, {})
-    assert why_not(rows, ON_DUTY, **JUDGED) == ["unassigned", "unassigned", "off_duty"]
-    counted = JUDGED | {"nobodys": {"foot"}}
-    assert why_not(rows, ON_DUTY, **counted) == ["", "too_fast", "off_duty"]  # a carried device never counts off duty
-    assert why_not(rows, ON_DUTY.iloc[:0], **counted) == ["", "too_fast", "off_duty"]
-
-
-def test_a_pass_is_judged_by_the_way_about_it():
-    pa = pytest.importorskip("pyarrow")
-    # 10 m in 3 s are 12 km/h; the 80 m of the minute about it are 4.8 km/h, at which a walker patrols
-    table = pa.table({
-        "segment_id": ["E0"], "from_mm": [0], "to_mm": [10_000], "enter_ms": [0], "leave_ms": [3000], "device_id": ["d1"], "seen": [True],
-        "confidence": [0.9], "moved_mm": [80_000], "took_ms": [60_000],
-    })  # fmt: skip
-    rows = pass_rows(table, DUTY, {})
-    assert rows["speed_kmh"].round(6).tolist() == [4.8]
-    assert why_not(rows, ON_DUTY, **JUDGED) == [""]
-    alone = pass_rows(table.drop_columns(["moved_mm", "took_ms"]), DUTY, {})
-    assert alone["speed_kmh"].round(6).tolist() == [12.0]
-    assert why_not(alone, ON_DUTY, **JUDGED) == ["too_fast"]
+def test_speed_is_that_by_which_the_audit_judged():
+    rows = pd.DataFrame({"moved_mm": [80_000, 10_000, 10_000], "took_ms": [60_000, 3000, 0]})
+    assert speed_kmh(rows)[:2].round(6).tolist() == [4.8, 12.0]
+    assert np.isnan(speed_kmh(rows)[2])
 
 
 def test_fixes_far_from_the_section_are_left_out():
