@@ -242,6 +242,8 @@ def confirmation_of(view: View, day: date, choice: Choice, figures: Mapping[str,
 def confirmed(view: View, day: date, choice: Choice, figures: Mapping[str, Any], names: Mapping[str, str]) -> list[Any]:
     """What may be confirmed, and who has."""
     t, values = view.t, figures["entitled"]
+    if not view.standard_on(day).measure.confirmation.value:
+        return [html.P(t("manager.confirm_off"), className="note")]
     what = " › ".join(names.values()) or t("manager.everything")
     if choice.rule:
         rule = view.standard_on(day).rules.get(choice.rule)

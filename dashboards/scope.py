@@ -383,6 +383,11 @@ class ScopedStore(LiveReading):
             raise forbidden(zh="您的角色不能查看确认记录", en="your role may not see confirmations")
         return self._store.ledger("confirmations", where={"scope": str(self.principal.scope)}, limit=limit)
 
+    def confirmed(self, where: dict[str, Any], *, limit: int = 1000) -> pd.DataFrame:
+        """Confirmations of figures of the visitor's own scope, as exports tell them."""
+        own = {**where, "scope": str(self.principal.scope)}
+        return self._store.ledger("confirmations", where=own, limit=limit)
+
     def confirm(self, row: Mapping[str, Any]) -> None:
         """Confirm a figure in the visitor's name (managers and administrators).
 

@@ -55,6 +55,10 @@ class ScopedSource:
         """A stored standard."""
         return self._data.standard(edition_id)
 
+    def ledger(self, ledger: str, *, where: Mapping[str, Any] | None = None, limit: int = 1000) -> pd.DataFrame:
+        """Confirmations of the visitor's own scope; no other ledger."""
+        return self._data.confirmed(dict(where or {}), limit=limit) if ledger == "confirmations" else pd.DataFrame()
+
     def read(self, table: str, edition_id: str | None, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Rows of an edition pinned to one of the runs; no edition gives no rows."""
         day = next((d for d in self._days.values() if self._data.edition_id(table, d) == edition_id), None)

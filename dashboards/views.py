@@ -36,6 +36,10 @@ class Source(Protocol):
         """A stored standard."""
         ...
 
+    def ledger(self, ledger: str, *, where: Mapping[str, Any] | None = None, limit: int = 1000) -> pd.DataFrame:
+        """Rows of a ledger (confirmations), newest first."""
+        ...
+
     def read(self, table: str, edition_id: str | None, *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Rows of an edition."""
         ...

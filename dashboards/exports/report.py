@@ -75,6 +75,7 @@ class Report:
     city: str
     time_zone: str
     bases: Mapping[Kind, pd.DataFrame]
+    confirmed: tuple[str, ...] = ()
 
     @property
     def standard(self) -> Standard:
@@ -104,6 +105,7 @@ def write_report(
     path: Path,
     *,
     applied: Applied,
+    confirmed: Sequence[str] = (),
     lang: str,
     city: str,
     time_zone: str,
@@ -115,6 +117,7 @@ def write_report(
         summaries: as in summary.json, one a day.
         path: the PDF.
         applied: the standard that was applied, with its clauses and sentences; of several days, that of the last.
+        confirmed: who confirmed the runs in their names; empty: nobody.
         lang: zh or en (the policy's sentences stay Chinese).
         city: name for the cover.
         time_zone: of the times shown.
@@ -127,7 +130,7 @@ def write_report(
     """
     register_fonts()
     bases = {kind: base_of(kind, views[name].frame) for kind, name in VIEW_OF.items()}
-    report = Report(views, summaries, applied, lang, city, time_zone, bases)
+    report = Report(views, summaries, applied, lang, city, time_zone, bases, tuple(confirmed))
     story = [
         *_cover(report), PageBreak(), *_findings(report), *_rules(report), PageBreak(), *_places(report), PageBreak(), *_maps(report),
         PageBreak(), *_worst(report), *_longest(report), PageBreak(), *method_chapter(report), *standard_chapter(report),
@@ -183,20 +186,38 @@ def _cover(report: Report) -> list[Any]:
     if len(overall):
         parts += [_headline(report, overall.iloc[0].to_dict()), Spacer(1, 14 * mm)]
     note = t(
-        "本报告的数字须经署名确认后方可用于考核。未知时段（设备失联等，数据不足以判定）不作猜测：达标率下限按未巡计，上限按已巡计。",
-        "Figures inform appraisal only after a named person has confirmed them. Windows that the data cannot decide are not guessed: the lower "
-        "bound counts them as not covered, the upper as covered.",
-    )
-    sign = t(
-        "确认人：____________________    日期：____________________",
-        "Confirmed by: ____________________    Date: ____________________",
+        "未知时段（设备失联等，数据不足以判定）不作猜测：达标率下限按未巡计，上限按已巡计。",
+        "Windows that the data cannot decide are not guessed: the lower bound counts them as not covered, the upper as covered.",
     )
     parts += [
         Table(rows, colWidths=[34 * mm, BODY - 34 * mm], style=look),
         Spacer(1, 12 * mm),
         text(note, style(9, color=SOFT)),
     ]
-    return [*parts, Spacer(1, 10 * mm), text(sign, style(10.5))]
+    return [*parts, *_confirmation(report)]
+
+
+def _confirmation(report: Report) -> list[Any]:
+    """Whether a named person has confirmed the figures, where the standard asks for it (`measure.confirmation`)."""
+    t = report.t
+    if not report.standard.measure.confirmation.value:
+        return []
+    rule = t(
+        "本报告的数字须经署名确认后方可用于考核。",
+        "Figures inform appraisal only after a named person has confirmed them.",
+    )
+    names = t("、", ", ").join(report.confirmed)
+    state = (
+        t(f"道路巡查的数字已由 {names} 确认", f"Road patrol figures confirmed by {names}")
+        if names
+        else t("未经确认", "Not confirmed")
+    )
+    sign = t(
+        "确认人：____________________    日期：____________________",
+        "Confirmed by: ____________________    Date: ____________________",
+    )
+    signed = [] if names else [Spacer(1, 8 * mm), text(sign, style(10.5))]
+    return [text(rule, style(9, color=SOFT)), Spacer(1, 4 * mm), text(state, style(11, bold=True)), *signed]
 
 
 def _headline(report: Report, row: Mapping[Any, Any]) -> Table:

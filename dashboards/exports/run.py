@@ -85,7 +85,15 @@ def export_days(
         for done, kind in enumerate(formats):
             tell("写出 files", done, len(formats))
             written += _write(
-                kind, views, texts, part, stem, city, lang, applied=lambda: _applied(city, store, runs[-1].run)
+                kind,
+                views,
+                texts,
+                part,
+                stem,
+                city,
+                lang,
+                applied=lambda: _applied(city, store, runs[-1].run),
+                confirmed=lambda: _confirmed(store, [d.run for d in runs]),
             )
         tell("写出 files", len(formats), len(formats))
     return final(written, part, out)
@@ -93,7 +101,7 @@ def export_days(
 
 def _write(
     kind: str, views: dict[str, View], texts: list[dict[str, Any]], out: Path, stem: str, city: CityLike, lang: str,
-    *, applied: Callable[[], Applied],
+    *, applied: Callable[[], Applied], confirmed: Callable[[], list[str]],
 ) -> list[Path]:  # fmt: skip
     if kind == "csv":
         folder = out / "csv"
@@ -110,8 +118,17 @@ def _write(
         return [write_geopackage(list(views.values()), out / f"{stem}.gpkg", lang=lang)]
     if kind == "pdf":
         head = {"lang": lang, "city": city.name, "time_zone": city.timezone}
-        return [write_report(views, texts, out / f"{stem}.pdf", applied=applied(), **head)]
+        return [write_report(views, texts, out / f"{stem}.pdf", applied=applied(), confirmed=confirmed(), **head)]
     return [write_map(views, texts[-1], out / "map.html", lang=lang, city=city.name, time_zone=city.timezone)]
+
+
+def _confirmed(store: Source, runs: Sequence[Run]) -> list[str]:
+    """Who confirmed the whole of every run (figure `all`, of the exported scope); empty where one of them nobody did."""
+    found: list[list[str]] = []
+    for run in runs:
+        rows = store.ledger("confirmations", where={"run_id": run.run_id, "figure": "all", "scope": "county"})
+        found.append([str(b) for b in rows["by"]] if len(rows) else [])
+    return sorted({b for names in found for b in names}) if all(found) else []
 
 
 def _applied(city: CityLike, store: Source, run: Run) -> Applied:
