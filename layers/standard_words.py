@@ -25,8 +25,14 @@ def standard_lines(standard: Standard, lang: Lang = "zh") -> Iterator[str]:
     draft = f" [{'草案' if lang == 'zh' else 'draft'}]" if standard.draft else ""
     yield f"{standard.id} {standard.version}{draft} {_pick(standard, lang)}{issued}"
     yield from _titled("scope", lang, _scope(standard))
-    for part in ("rules", "clocks", "supervision", "requirements"):
-        yield from _titled(part, lang, _clauses(getattr(standard, part), lang))
+    parts: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("rules", {**standard.rules}),
+        ("clocks", {**standard.clocks}),
+        ("supervision", {**standard.supervision}),
+        ("requirements", {**standard.requirements}),
+    )
+    for part, clauses in parts:
+        yield from _titled(part, lang, _clauses(clauses, lang))
     yield from _titled("settings", lang, (_setting(*s, lang) for s in settings_of(standard)))
     yield from _titled("schedules", lang, (_schedule(k, s, lang) for k, s in standard.schedules.items()))
     yield from _titled("calendar", lang, _calendar(standard.calendar, lang))

@@ -18,7 +18,7 @@ from layers.standard_editions import Applied, standard_of, stored_standard
 from layers.standard_files import load_standard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
@@ -80,28 +80,21 @@ def export_days(
         texts[0] if len(texts) == 1 else {"from": str(days[0]), "to": str(days[-1]), "city": city.name, "days": texts}
     )
     stem = f"xuncha-{days[0]}" if len(days) == 1 else f"xuncha-{days[0]}-{days[-1]}"
+    report: dict[str, Any] = {}
+    if "pdf" in formats:  # read before anything is written
+        report = {"applied": _applied(city, store, runs[-1].run), "confirmed": _confirmed(store, [d.run for d in runs])}
     with written_aside(out) as part:
         written = [write_json(head, part / "summary.json")]
         for done, kind in enumerate(formats):
             tell("写出 files", done, len(formats))
-            written += _write(
-                kind,
-                views,
-                texts,
-                part,
-                stem,
-                city,
-                lang,
-                applied=lambda: _applied(city, store, runs[-1].run),
-                confirmed=lambda: _confirmed(store, [d.run for d in runs]),
-            )
+            written += _write(kind, views, texts, part, stem, city, lang, report=report)
         tell("写出 files", len(formats), len(formats))
     return final(written, part, out)
 
 
 def _write(
     kind: str, views: dict[str, View], texts: list[dict[str, Any]], out: Path, stem: str, city: CityLike, lang: str,
-    *, applied: Callable[[], Applied], confirmed: Callable[[], list[str]],
+    *, report: dict[str, Any],
 ) -> list[Path]:  # fmt: skip
     if kind == "csv":
         folder = out / "csv"
@@ -117,8 +110,8 @@ def _write(
     if kind == "gpkg":
         return [write_geopackage(list(views.values()), out / f"{stem}.gpkg", lang=lang)]
     if kind == "pdf":
-        head = {"lang": lang, "city": city.name, "time_zone": city.timezone}
-        return [write_report(views, texts, out / f"{stem}.pdf", applied=applied(), confirmed=confirmed(), **head)]
+        head: dict[str, Any] = {"lang": lang, "city": city.name, "time_zone": city.timezone}
+        return [write_report(views, texts, out / f"{stem}.pdf", **report, **head)]
     return [write_map(views, texts[-1], out / "map.html", lang=lang, city=city.name, time_zone=city.timezone)]
 
 
