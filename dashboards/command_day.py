@@ -17,7 +17,9 @@ from dashboards.scope_live import Counted
 from dashboards.stored_passes import as_passes, modes_of, stored_network
 from gis.calendar import day_bounds
 from gis.crew import build_crew
-from gis.live import Asked, asked_of, full_patrols, with_closed, with_patrols
+from gis.live import Judged, full_patrols, reached_windows
+from gis.rates import OUTCOMES, UNKNOWN
+from gis.road_plan import plan_roads
 from layers.store.base import Live
 
 if TYPE_CHECKING:
@@ -45,12 +47,16 @@ class Windows:
         ptr: int64 (K + 1,), windows of section k are ptr[k] … ptr[k + 1].
         start_ms, end_ms: int64 (W,).
         persons: responsible persons' ids, joined by `;`.
+        named_by: where they come from (`gis.road_plan.answered_by`); None where it is not known.
+        missing: the audit's words on what is missing; None likewise.
     """
 
     ptr: I8
     start_ms: I8
     end_ms: I8
     persons: npt.NDArray[np.object_]
+    named_by: npt.NDArray[np.object_] | None = None
+    missing: npt.NDArray[np.object_] | None = None
 
     def responsible(self, section: int, now_ms: int) -> list[str]:
         """Who answers for the section in the window of that moment, else in the next one, else in the last one."""
@@ -60,31 +66,38 @@ class Windows:
         k = low + int(np.searchsorted(self.end_ms[low:high], now_ms, side="right"))
         return [p for p in str(self.persons[min(k, high - 1)] or "").split(";") if p and p != "nan"]
 
+    def from_grid(self, section: int) -> bool:
+        """Whether those who answer for the section are filled in from its work grid."""
+        low, high = int(self.ptr[section]), int(self.ptr[section + 1])
+        return self.named_by is not None and low < high and self.named_by[low] == "from_grid"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
     """What a visitor may see of a day whatever happens on it: sections in the order of `sections`, segments in that of the geometry.
 
     Attributes:
-        asked: what is asked of the sections, without any patrol.
         lines: of the sections, metric.
         bounds: of the sections, degrees: west, south, east, north.
         section_of_segment: int64 (S,).
         names: person → name.
-        duty: who was on duty when.
+        duty: who was on duty with which device when.
+        staff: everybody on duty, with a device or without: person_id, role, unit_id, from_ms, to_ms.
+        carried: what they carried when: person_id, mode, from_ms, to_ms.
         duty_ms: first and last moment of duty.
         grids: grid_id, name, required, west … north, in the order of the work grids' geometry.
         network: changes whenever the geometry on the map does.
         crs: metric.
     """
 
-    asked: Asked
     sections: pd.DataFrame
     lines: npt.NDArray[np.object_]
     bounds: F8
     section_of_segment: I8
     names: dict[str, str]
     duty: pd.DataFrame
+    staff: pd.DataFrame
+    carried: pd.DataFrame
     duty_ms: tuple[int, int]
     grids: pd.DataFrame
     network: str
@@ -118,16 +131,19 @@ class Standing:
         key: changes whenever it does.
         live: whether it is live evidence.
         until_ms: the newest fix in it; None where nothing is known at all.
-        asked: what is asked, with the patrols.
-        windows: whose turn it is.
+        judged: the windows as they are judged so far; None where nothing is known at all.
+        windows: whose turn it is, row for row as in `judged`.
+        patrol_section, patrol_ms: full patrols of sections (rows of `Ground.sections`) and when they were complete, int64 (D,).
         round_grid, round_ms: rounds of work grids (rows of `Ground.grids`) and when they were complete, int64 (R,).
     """
 
     key: str
     live: bool
     until_ms: int | None
-    asked: Asked
+    judged: Judged | None
     windows: Windows
+    patrol_section: I8
+    patrol_ms: I8
     round_grid: I8
     round_ms: I8
 
@@ -164,7 +180,7 @@ def day_of(view: View, day: date) -> Day:
     standing = data.remember(
         ("command-standing", str(day), basis, key),
         lambda: _standing(view, day, ground, held, key),
-        lambda s: 10_000 + 200 * len(s.asked.section),
+        lambda s: 10_000 + 200 * len(s.patrol_ms) + 400 * len(s.windows.start_ms),
     )
     return Day(ground, cases, standing)
 
@@ -182,24 +198,36 @@ def _ground(view: View, day: date) -> Ground:
     segments, sections = data.read("segments", day), data.read("sections", day)
     sections = sections.astype({"section_id": object, "name": object})  # asked for each second: texts as they are
     crs = getattr(view.city, "metric_crs", None) or gpd.GeoDataFrame(segments).estimate_utm_crs()
-    network, persons, duty, start = (
-        stored_network(segments, sections),
+    persons, duty, start = (
         data.read("persons", day),
         data.duty(day).astype({"person_id": object}),
         day_bounds(day, view.zone)[0],
     )
+    staff, carried = _staff(view, day)
     lines = gpd.GeoSeries(sections.geometry, crs=4326)
     return Ground(
-        asked=_asked(view, network, day), sections=sections, lines=lines.to_crs(crs).to_numpy(), bounds=lines.bounds.to_numpy(float),
+        sections=sections, lines=lines.to_crs(crs).to_numpy(), bounds=lines.bounds.to_numpy(float),
         section_of_segment=pd.Index(sections["section_id"]).get_indexer(pd.Index(segments["section_id"])).astype(np.int64),
-        names=dict(zip(persons["person_id"], persons["name"], strict=True)), duty=duty,
-        duty_ms=(int(duty["from_ms"].min()), int(duty["to_ms"].max())) if len(duty) else (start, start),
+        names=dict(zip(persons["person_id"], persons["name"], strict=True)), duty=duty, staff=staff, carried=carried,
+        duty_ms=(int(staff["from_ms"].min()), int(staff["to_ms"].max())) if len(staff) else (start, start),
         grids=_grids(view, day, data.read("work_grids", day)), network=f"{data.edition_id('segments', day)} {data.edition_id('work_grids', day)}", crs=crs,
     )  # fmt: skip
 
 
-def _asked(view: View, network: Any, day: date) -> Asked:
-    return asked_of(network, _crew(view, view.data, day), view.standard_on(day), day, view.zone)
+def _staff(view: View, day: date) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Everybody of the scope who is on duty that day, and what they carry (see `Ground`)."""
+    crew = _crew(view, view.data, day)
+    staff = [(p.person_id, p.role, p.unit_id, *span) for p in crew.persons for span in p.duty]
+    carried = [(crew.persons[c.person_ix].person_id, c.mode, c.start_ms, c.end_ms) for c in crew.carries]
+    times = {"from_ms": "int64", "to_ms": "int64"}
+    return (
+        pd.DataFrame(staff, columns=["person_id", "role", "unit_id", *times]).astype(
+            {"person_id": object, "role": object, **times}
+        ),
+        pd.DataFrame(carried, columns=["person_id", "mode", *times]).astype(
+            {"person_id": object, "mode": "int64", **times}
+        ),
+    )
 
 
 def _cases(view: View, day: date, crs: Any) -> Cases:
@@ -223,41 +251,37 @@ def _standing(view: View, day: date, ground: Ground, held: Run | Live | None, ke
     if isinstance(held, Live):
         tables = {n: t.to_pandas() for n, t in data.figures(held).items()}
         patrols, rounds, windows = (tables.get(n, pd.DataFrame()) for n in ("patrols", "rounds", "windows"))
-        until = held.until_ms
+        until = held.until_ms if "outcome" in windows else None  # evidence of a version before judged nothing
     elif held is not None:
         counted = data.of_everybody("patrols", held, lambda whole: audited_patrols(view, whole, day))
-        patrols, until = counted.rows, counted.until_ms
+        patrols, until = counted.rows[counted.rows["starts_ms"] < 0], counted.until_ms
         rounds, windows = data.result("grid_rounds", day), data.result("section_windows", day)
         rounds = rounds.assign(completed_ms=millis(rounds["completed"])) if len(rounds) else rounds
-        windows = (
-            windows.assign(starts_ms=millis(windows["starts"]), ends_ms=millis(windows["ends"]))
-            if len(windows)
-            else windows
-        )
+        windows = _audited(windows, counted.rows) if len(windows) else windows
     section, at = _rows(patrols, "section_id", ground.sections["section_id"])
     grid, done = _rows(rounds, "grid_id", ground.grids["grid_id"])
+    asked, judged = windows_of(windows, ground.sections["section_id"])
+    order = np.lexsort((at, section))
     return Standing(
         key,
         isinstance(held, Live),
         until,
-        _without_excused(with_patrols(ground.asked, section, at), windows, ground.sections["section_id"]),
-        windows_of(windows, ground.sections["section_id"]),
+        judged if until is not None else None,
+        asked,
+        section[order],
+        at[order],
         grid,
         done,
     )
 
 
-def _without_excused(asked: Asked, windows: pd.DataFrame, section_ids: pd.Series) -> Asked:
-    """What is asked without the windows that exceptions excuse, as the audit or live evidence has them."""
-    if "outcome" in windows.columns:
-        windows = windows[windows["outcome"] == "excused"]
-    else:  # live evidence of an earlier version does not say
-        windows = windows[windows["excused"].to_numpy(bool)] if "excused" in windows.columns else windows[:0]
-    if not len(windows):
-        return asked
-    rows = pd.Index(section_ids).get_indexer(pd.Index(windows["section_id"])).astype(np.int64)
-    starts, ends = (windows[c].to_numpy(np.int64)[rows >= 0] for c in ("starts_ms", "ends_ms"))
-    return with_closed(asked, rows[rows >= 0], starts, ends)
+def _audited(windows: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
+    """The windows of an audit in the form of live evidence: times as milliseconds, and when each was reached."""
+    starts = millis(windows["starts"])
+    reached = counted[counted["starts_ms"] >= 0].set_index(["section_id", "starts_ms"])["completed_ms"]
+    asked = pd.MultiIndex.from_arrays([windows["section_id"].astype(str), starts])
+    found = reached.reindex(asked, fill_value=-1).to_numpy(np.int64) if len(reached) else np.full(len(windows), -1)
+    return windows.assign(starts_ms=starts, ends_ms=millis(windows["ends"]), reached_ms=found)
 
 
 def _rows(table: pd.DataFrame, key: str, ids: pd.Series) -> tuple[I8, I8]:
@@ -269,7 +293,7 @@ def _rows(table: pd.DataFrame, key: str, ids: pd.Series) -> tuple[I8, I8]:
 
 
 def audited_patrols(view: View, data: ScopedStore, day: date) -> Counted:
-    """Full patrols of an audited day, from its passes: section_id, completed_ms.
+    """Full patrols of an audited day and the windows that were reached, from its passes: section_id, completed_ms, starts_ms (-1: a patrol).
 
     Args:
         view: standard, zone and city.
@@ -280,24 +304,40 @@ def audited_patrols(view: View, data: ScopedStore, day: date) -> Counted:
     stored = data.passes(day, purpose="command", logged=False)
     own = pd.Index(segments["segment_id"]).get_indexer(pd.Index(stored["segment_id"].to_pandas()))
     passes = as_passes(stored, own.astype(np.int32), *modes_of(view, day, data))
-    section, completed = full_patrols(
-        stored_network(segments, sections), passes, _crew(view, data, day), view.standard_on(day), day, view.zone
-    )
-    frame = pd.DataFrame({"section_id": sections["section_id"].to_numpy()[section], "completed_ms": completed})
+    network, crew = stored_network(segments, sections), _crew(view, data, day)
+    given: tuple[Any, ...] = (network, passes, crew, view.standard_on(day), day, view.zone)
+    section, completed = full_patrols(*given)
+    ids = sections["section_id"].astype(str).to_numpy(object)
+    plan = plan_roads(*given)
+    reached = reached_windows(*given)
+    done = np.flatnonzero(reached >= 0)
+    frame = pd.DataFrame({
+        "section_id": np.r_[ids[section], ids[plan.section_of_row[done]]], "completed_ms": np.r_[completed, reached[done]],
+        "starts_ms": np.r_[np.full(len(section), -1), plan.per_row("start_ms").astype(np.int64)[done]],
+    })  # fmt: skip
     return Counted(frame, int(passes.last_fix_ms.max(initial=day_bounds(day, view.zone)[0])))
 
 
-def windows_of(table: pd.DataFrame, section_ids: pd.Series) -> Windows:
-    """Windows (section_id, starts_ms, ends_ms, person_ids) by section and start."""
+def windows_of(table: pd.DataFrame, section_ids: pd.Series) -> tuple[Windows, Judged]:
+    """Windows (in the form of live evidence, see `layers.store.live`) by section and start: whose turn it is, and what became of them."""
+    none, size = np.zeros(0, np.int64), len(section_ids) + 1
     if not len(table):
-        none = np.zeros(0, np.int64)
-        return Windows(np.zeros(len(section_ids) + 1, np.int64), none, none, np.zeros(0, object))
+        return Windows(np.zeros(size, np.int64), none, none, np.zeros(0, object)), Judged(
+            np.zeros(size, np.int64), *(none,) * 4
+        )
     at = pd.Index(section_ids).get_indexer(pd.Index(table["section_id"]))
     start, end = table["starts_ms"].to_numpy(np.int64), table["ends_ms"].to_numpy(np.int64)
     order = np.lexsort((start, at))
     order = order[at[order] >= 0]
-    ptr = np.searchsorted(at[order], np.arange(len(section_ids) + 1)).astype(np.int64)
-    return Windows(ptr, start[order], end[order], table["person_ids"].fillna("").to_numpy(object)[order])
+    ptr = np.searchsorted(at[order], np.arange(size)).astype(np.int64)
+    texts = {
+        c: table[c].fillna("").to_numpy(object)[order] for c in ("person_ids", "named_by", "missing") if c in table
+    }
+    who = Windows(ptr, start[order], end[order], texts["person_ids"], texts.get("named_by"), texts.get("missing"))
+    if "outcome" not in table:
+        return who, Judged(ptr, who.start_ms, who.end_ms, np.full(len(order), UNKNOWN), np.full(len(order), -1))
+    outcome = pd.Categorical(table["outcome"], categories=list(OUTCOMES)).codes.astype(np.int64)[order]
+    return who, Judged(ptr, who.start_ms, who.end_ms, outcome, table["reached_ms"].to_numpy(np.int64)[order])
 
 
 def _grids(view: View, day: date, work_grids: pd.DataFrame) -> pd.DataFrame:

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from dash import dcc, html
 
+from dashboards.command_people import SILENT, UNHEARD, UNTOLD
 from dashboards.desk_command import QUIET, QUIET_CODE
 from dashboards.geometry import encode
-from dashboards.maps import RampStop, class_style, layer, ramp_style, symbology_style
+from dashboards.maps import ClassStop, class_style, layer, ramp_style, symbology_style
 from dashboards.marks import explain_address
-from dashboards.shell import card, kpi
-from layers.symbology import LAYERS
+from dashboards.sentences import missing_words
+from dashboards.shell import card, kpi, nothing_owned
+from gis.live import DUE, FREE, IN_DOUBT, OVERDUE, STATES
+from layers.symbology import LAYERS, outcome_color, word
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     import numpy.typing as npt
@@ -24,15 +28,26 @@ if TYPE_CHECKING:
     from dash.development.base_component import Component
 
     from dashboards.command_day import Day, Ground
+    from dashboards.command_people import Near
     from dashboards.context import View
+    from dashboards.desk_command import Roads
+    from gis.live import Moment
 
 MINUTES = 1440
 SPEEDS = (0, 1, 10, 60, 300)
 SPANS = ("hour", "day", "week")
-# Left to overdue: dark red to deep blue, told apart by all common kinds of colour vision (ColorBrewer RdBu).
-COLOURS = ("#b2182b", "#ef8a62", "#fddbc7", "#67a9cf", "#2166ac")
-CLEAR = "rgba(0,0,0,0)"
 IDLE, IDLE_DARK = "#a9b1ba", "#4a5866"  # roads of which nothing is asked just now step back
+# What a road is just now: the colours of the audit's outcomes for what has one, and a scale of its own for what is still to be done.
+ROAD_CLASSES = (
+    ("overdue", outcome_color("missed"), "#ff6b5e"), ("soon", "#e08214", "#f5a545"), ("due", "#c9a86a", "#8c7443"),
+    ("done", outcome_color("covered"), "#5aa9e6"), ("unknown", outcome_color("unknown"), "#b08fe0"), ("excused", "#2a9d8f", "#5cc9bb"),
+    ("not_asked", IDLE, IDLE_DARK),
+)  # fmt: skip
+CODE_OF = {k: i for i, (k, _, _) in enumerate(ROAD_CLASSES)}
+SOON = 0.25  # of the window is left
+EXCUSED_LISTED, PEOPLE_LISTED = 30, 60
+A_MINUTE_MS = 60_000
+CLEAR = "rgba(0,0,0,0)"
 GRID_CODES = {"none": -1, "behind": 0, "on_pace": 1, "complete": 2}
 GRID_COLOURS = ("#d55e00", "#f0e442", "#0072b2")
 
@@ -105,32 +120,107 @@ def _fly(layer_id: str, key: str, bounds: npt.NDArray[np.float64], text: str) ->
     return el("Button", text, type="button", className="link-button", **{"data-fit": where})
 
 
-def overdue_table(view: View, d: Day, rows: pd.DataFrame) -> Element:
-    """Sections, the most overdue first, with who answers for them now and who is nearest."""
-    if rows.empty:
-        return el("P", view.t("command.nothing_due"), className="note")
-    ids = d.ground.sections["section_id"].to_numpy(object)
-    head = el(
-        "Tr",
-        [
-            el("Th", view.t(f"command.{c}"), className="num" if c == "left" else "")
-            for c in ("section", "left", "persons", "near")
-        ],
+def overdue_table(
+    view: View, d: Day, day: date, roads: Roads, people: Sequence[Near], rows: Sequence[int], now_ms: int
+) -> Element:
+    """Sections, the most overdue first, with who answers for them now and whom one may send; below them those that are excused, with the reason."""
+    if roads.moment is None:
+        return nothing_known(view)
+    parts: list[Element] = []
+    if len(rows):
+        heads = ("section", "left", "persons", "near")
+        head = el("Tr", [el("Th", view.t(f"command.{c}"), className="num" if c == "left" else "") for c in heads])
+        body = [_road_row(view, d, roads.moment, k, near, now_ms) for k, near in zip(rows, people, strict=True)]
+        parts.append(el("Table", [el("Thead", head), el("Tbody", body)], className="data"))
+    else:
+        parts.append(el("P", nothing_owned(view, day) or phase_words(view, roads), className="note"))
+    free = np.flatnonzero(roads.moment.state == FREE)
+    if len(free):
+        items = [el("Li", [_road_button(d, k), " ", el("Span", view.t("command.excused"), className="badge"), " ", reason_of(view, d, roads.moment, k)])
+                 for k in free[:EXCUSED_LISTED].tolist()]  # fmt: skip
+        parts += [el("H3", view.t("command.excused_roads", n=len(free))), el("Ul", items, className="case-list")]
+    return el("Div", parts)
+
+
+def phase_words(view: View, roads: Roads) -> str:
+    """Why no road is due at the moment; after the last window how the day came out."""
+
+    def clock(ms: int) -> str:
+        return f"{view.local(ms):%H:%M}"
+
+    if roads.phase == "over":
+        return view.t("command.day_over", at=clock(roads.last_ms), **roads.balance)
+    words = {"none": "command.day_none", "before": "command.day_before", "between": "command.day_between"}
+    return view.t(words.get(roads.phase, "command.nothing_due"), at=clock(roads.first_ms))
+
+
+def _road_button(d: Day, k: int) -> Element:
+    return _fly(
+        "sections",
+        str(d.ground.sections["section_id"].iloc[k]),
+        d.ground.bounds[k],
+        str(d.ground.sections["name"].iloc[k]),
     )
-    body = [
+
+
+def _road_row(view: View, d: Day, m: Moment, k: int, near: Near, now_ms: int) -> Element:
+    late = m.state[k] == OVERDUE
+    left = el("Span", left_words(m.left_s[k]), className=f"badge {'bad' if late else 'warn'}")
+    return el("Tr", [
+        el("Td", _road_button(d, k)), el("Td", left, className="num"), el("Td", persons_of(view, d, k, now_ms) or "—"),
+        el("Td", near_words(view, d, near)),
+    ])  # fmt: skip
+
+
+def persons_of(view: View, d: Day, section: int, now_ms: int) -> str:
+    """Who answers for a section, with the mark of those whom the roster does not name."""
+    names = "、".join(d.ground.names.get(p, p) for p in d.standing.windows.responsible(section, now_ms))
+    return names + (view.t("command.from_grid") if names and d.standing.windows.from_grid(section) else "")
+
+
+def reason_of(view: View, d: Day, m: Moment, section: int) -> str:
+    """Why a section is excused, in the audit's words."""
+    missing, window = d.standing.windows.missing, int(m.window[section])
+    return missing_words(missing[window], view.lang) if missing is not None and window >= 0 else ""
+
+
+def near_words(view: View, d: Day, near: Near) -> Element | str:
+    """Whom one may send: name, way and minutes by road, age of the fix; who is silent steps back."""
+    if not near.person_id:
+        return el("Small", view.t("command.near_nobody"))
+    name, age = d.ground.names.get(near.person_id, near.person_id), max(0, int(near.age_s) // 60)
+    if near.silent:
+        return el("Small", view.t("command.near_silent", name=name, age=age))
+    way = view.t("command.near_way", way=_distance(near.way_m), minutes=max(1, round(near.minutes)), age=age)
+    return el("Span", [name, el("Br"), el("Small", way)])
+
+
+def people_table(view: View, d: Day, people: pd.DataFrame, *, blind: bool) -> Element:
+    """Those on duty of whom nothing was heard, then the silent ones, the longest first; `blind`: nothing of anybody is known that day."""
+    if blind:
+        return nothing_known(view, blind=True)
+    wanted = people[people["status"].isin([UNHEARD, SILENT])]
+    wanted = wanted.sort_values(["status", "age_s", "person_id"], ascending=[False, False, True], kind="stable").head(
+        PEOPLE_LISTED
+    )
+    if wanted.empty:
+        return el("P", view.t("command.nobody_silent"), className="note")
+    rows = [
         el("Tr", [
-            el("Td", _fly("sections", str(ids[r["section"]]), d.ground.bounds[r["section"]], r["name"])),
-            el("Td", el("Span", left_words(r["left_s"]), className=f"badge {'bad' if r['left_s'] <= 0 else 'warn'}"), className="num"),
-            el("Td", r["persons"] or "—"), el("Td", [r["near"], el("Small", f" {_distance(r['metres'])}")] if r["near"] else "—"),
+            el("Td", d.ground.names.get(r["person_id"], r["person_id"])), el("Td", word(r["role"], view.lang)),
+            el("Td", el("Span", view.t(f"command.{r['status']}"), className="badge warn")),
+            el("Td", view.t("command.minutes_ago", n=int(r["age_s"]) // 60) if r["status"] == SILENT else "—", className="num"),
         ])
-        for r in rows.to_dict("records")
+        for r in wanted.to_dict("records")
     ]  # fmt: skip
-    return el("Table", [el("Thead", head), el("Tbody", body)], className="data")
+    heads = ("person", "role", "person_state", "last_fix")
+    head = el("Tr", [el("Th", view.t(f"command.{c}"), className="num" if c == "last_fix" else "") for c in heads])
+    return el("Table", [el("Thead", head), el("Tbody", rows)], className="data")
 
 
-def nothing_known(view: View) -> Element:
-    """In place of a list while nothing is known of patrols."""
-    return el("P", view.t("command.evidence_none"), className="note")
+def nothing_known(view: View, *, blind: bool = False) -> Element:
+    """In place of a list while nothing is known of patrols; `blind`: not one position of anybody came that day."""
+    return el("P", view.t("command.blind" if blind else "command.evidence_none"), className="note")
 
 
 def _distance(metres: float) -> str:
@@ -160,7 +250,9 @@ def grid_table(view: View, ground: Ground, done: npt.NDArray[np.int64], pace: li
     rows = []
     for g, have, pace_word in order:
         bounds = np.array([g["west"], g["south"], g["east"], g["north"]])
-        tone = {"behind": "bad", "on_pace": "warn", "complete": "good"}[pace_word]
+        tone = {"behind": "warn", "on_pace": "", "complete": "good"}[
+            pace_word
+        ]  # red is for what the audit calls missed
         rows.append(el("Tr", [
             el("Td", _fly("grids", str(g["grid_id"]), bounds, str(g["name"]))), el("Td", f"{have} / {g['required']}", className="num"),
             el("Td", el("Span", view.t(f"command.pace_{pace_word}"), className=f"badge {tone}")),
@@ -197,34 +289,88 @@ def case_list(view: View, fresh: pd.DataFrame, most: int = 8) -> Element:
 
 
 def figures(
-    view: View, on: int, heard: int, silent: int, overdue: int | None, done: tuple[int, int, int], hot: int
+    view: View, people: dict[str, int], roads: Roads, done: tuple[int, int, int], hot: int, *, now_ms: int, blind: bool
 ) -> list[Component]:
-    """The tiles; `overdue` is None where nothing is known of patrols, nor then of rounds."""
+    """The tiles.
+
+    Args:
+        view: whose.
+        people: those on duty by status (`command_people.counted`).
+        roads: the sections; their moment is None where nothing is known of patrols, nor then of rounds.
+        done: rounds done and required, and grids that have all.
+        hot: significant cells.
+        now_ms: the moment.
+        blind: not one position of anybody of that day is known.
+    """
     t = view.t
-    if overdue is None:
-        roads = kpi(t("command.overdue_roads"), "—", note=t("command.evidence_none"))
-        rounds = kpi(t("command.rounds"), f"— / {done[1]}", note=t("command.evidence_none"))
+    if roads.moment is None or blind:
+        why = t("command.evidence_none" if roads.moment is None and not blind else "command.blind")
+        rounds = kpi(t("command.rounds"), f"— / {done[1]}", note=why)
     else:
-        roads = kpi(t("command.overdue_roads"), f"{overdue:,}", tone="bad" if overdue else "good")
         rounds = kpi(t("command.rounds"), f"{done[0]} / {done[1]}", note=t("command.grids_full", n=done[2]))
     return [
-        kpi(
-            t("command.on_duty"),
-            f"{on}",
-            note=t("command.heard", heard=heard, silent=silent),
-            tone="warn" if silent else "",
-        ),
-        roads,
-        rounds,
-        kpi(t("command.hot_cells"), str(hot), note=t("command.hot_note"), tone="bad" if hot else ""),
-    ]
+        people_figure(view, people), roads_figure(view, roads, now_ms=now_ms, blind=blind), rounds,
+        kpi(t("command.hot_cells"), str(hot), note=t("command.hot_note"), tone="warn" if hot else ""),
+    ]  # fmt: skip
+
+
+def people_figure(view: View, people: dict[str, int]) -> Component:
+    """Who is on duty, and the parts that add up to it."""
+    t = view.t
+    parts = [(s, n) for s, n in people.items() if n or s != UNTOLD]
+    if people[UNTOLD]:
+        parts = [(s, n) for s, n in people.items() if n]
+    note = " · ".join(t("command.of_people", status=t(f"command.{s}"), n=n) for s, n in parts)
+    return kpi(
+        t("command.on_duty"),
+        f"{sum(people.values())}",
+        note=note,
+        tone="warn" if people[SILENT] or people[UNHEARD] else "",
+    )
+
+
+def roads_figure(view: View, roads: Roads, *, now_ms: int, blind: bool) -> Component:
+    """How many roads are overdue as far as is known, and of how many that is not known; after the last window how the day came out."""
+    t, m = view.t, roads.moment
+    label = t("command.overdue_roads")
+    if m is None:
+        return kpi(label, "—", note=t("command.blind" if blind else "command.evidence_none"))
+    if roads.phase in {"none", "before"}:
+        return kpi(label, "—", note=phase_words(view, roads))
+    told = t("command.balance", **roads.balance)
+    if blind:
+        return kpi(label, "—", note=f"{t('command.blind')} · {told}")
+    if roads.phase == "over":
+        missed, undecided = (f"{roads.balance[o]:,}" for o in ("missed", "unknown"))
+        return kpi(
+            t("command.day_figure"), t("command.day_missed", n=missed), rest=t("command.and_unknown", n=undecided), note=told,
+            tone="bad" if roads.balance["missed"] else "",
+        )  # fmt: skip
+    overdue, unknown, late = m.count(OVERDUE), m.count(IN_DOUBT), now_ms - roads.known_ms >= A_MINUTE_MS
+    if late:
+        label = t("command.overdue_as_of", at=f"{view.local(roads.known_ms):%H:%M}")
+    words = "command.and_unknown_since" if late else "command.and_unknown"
+    rest = t(words, n=f"{unknown:,}") if unknown else ""
+    return kpi(label, f"{overdue:,}", rest=rest, note=told, tone="bad" if overdue else "" if unknown else "good")
+
+
+def road_codes(roads: Roads) -> npt.NDArray[np.float64]:
+    """What the map shows of each section (code of `ROAD_CLASSES`); empty where nothing is known of patrols."""
+    m = roads.moment
+    if m is None:
+        return np.zeros(0)
+    code = np.array([CODE_OF[s] for s in STATES], dtype=float)[m.state]
+    code[(m.state == DUE) & (m.share <= SOON)] = CODE_OF["soon"]
+    return code
 
 
 def map_layers(view: View, day: date) -> list[dict[str, Any]]:
     """Layers, the lowest first."""
     t = view.t
-    stops: list[RampStop] = [{"value": v, "colour": c} for v, c in zip((0, 10, 30, 60, 100), COLOURS, strict=True)]
-    stops[0]["label"], stops[-1]["label"] = t("command.overdue"), t("command.fresh")
+    roads: list[ClassStop] = [
+        {"code": int(CODE_OF[k]), "colour": c, "colour_dark": dark, "label": t(f"command.road_{k}")}
+        for k, c, dark in ROAD_CLASSES
+    ]
     density = ramp_style(
         [{"value": 0, "colour": "#ffffcc"}, {"value": 20, "colour": "#41b6c4"}, {"value": 80, "colour": "#253494"}],
         unit=t("command.per_km2"),
@@ -252,7 +398,7 @@ def map_layers(view: View, day: date) -> list[dict[str, Any]]:
         layer("density", "polygon", t("command.density"), density, payload=empty, visible=False, opacity=0.55, width=0),
         layer("hot", "polygon", t("command.hot"), hot, payload=empty, opacity=0.5, width=0),
         layer("sections", "line", t("command.sections"), class_style([]), url=view.geometry_url("sections", day), width=0.1, opacity=0.0, legend=False, pick=False),
-        layer("roads", "line", t("command.roads"), {**ramp_style(stops, unit="%", missing=IDLE, missing_label=t("command.not_asked")), "missing_dark": IDLE_DARK}, url=view.geometry_url("segments", day), width=3.0, labels=True),
+        layer("roads", "line", t("command.roads"), {**class_style(roads, missing=IDLE), "missing_dark": IDLE_DARK}, url=view.geometry_url("segments", day), width=3.0, labels=True),
         layer("cases", "point", t("command.cases"), class_style([{"code": 0, "colour": "#cc79a7", "label": t("command.cases")}])),
         layer("people", "point", t("command.people"), class_style(person)),  # type: ignore[arg-type]
     ]  # fmt: skip

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyproj
-import shapely
 
 from dashboards.command_day import metres
 from dashboards.geometry import encode
 from dashboards.maps import full_codes, full_values, replace, symbology_codes
 from gis.hotspots import HotspotSettings, hotspot_table, make_cells
-from gis.live import last_completed, time_left
+from gis.live import DUE, NOT_ASKED, OVERDUE, balance, decided, moment
 from layers.symbology import LAYERS
 
 if TYPE_CHECKING:
@@ -26,13 +25,15 @@ if TYPE_CHECKING:
     from dashboards.command_day import Day, Ground
     from dashboards.context import View
     from gis.hotspots import Cells
+    from gis.live import Moment
 
     I8 = npt.NDArray[np.int64]
     F8 = npt.NDArray[np.float64]
 
 SPANS = {"hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
-LIVE_BACK_MS = 7_200_000  # a live desk reads the fixes of the last two hours, not those of the day
-STEP_MS = 600_000  # what is older than ten to twenty minutes is read anew every ten
+STEP_MS = (
+    600_000  # of what is older than ten to twenty minutes a live desk keeps everybody's last fix, read anew every ten
+)
 HOTSPOT_STEP_MS = 300_000  # hotspots of a moving span are counted anew every five minutes
 LISTED = 30
 QUIET = ("none", "too_few")  # cells that say nothing are not coloured
@@ -71,7 +72,7 @@ def fixes_of(view: View, day: date, g: Ground, newest: str, live_ms: int | None 
         day: local day.
         g: the day.
         newest: name of the newest load of positions; another one means that there are more.
-        live_ms: now, on a live desk: it needs the last hours only, and of these reads but the last minutes with each load.
+        live_ms: now, on a live desk: it needs everybody's last fix only, and reads but the last minutes with each load.
     """
     crew = view.data.edition_id("assignments", day)
     if live_ms is None:
@@ -80,10 +81,15 @@ def fixes_of(view: View, day: date, g: Ground, newest: str, live_ms: int | None 
     since = live_ms // STEP_MS * STEP_MS - STEP_MS
     older = view.data.remember(
         ("command-older", str(day), since, crew),
-        lambda: _tracks(view, day, since - LIVE_BACK_MS, since), lambda t: 1000 + 200 * len(t),
+        lambda: newest_of_each(_tracks(view, day, None, since)), lambda t: 1000 + 200 * len(t),
     )  # fmt: skip
     key = ("command-fixes", str(day), newest, since, crew)
     return view.data.remember(key, lambda: _fixes(g, pd.concat([older, _tracks(view, day, since)])), _fixes_bytes)
+
+
+def newest_of_each(table: pd.DataFrame) -> pd.DataFrame:
+    """The latest fix of each person, so that whoever was heard of hours ago is silent and not unheard of."""
+    return table.sort_values(["person_id", "t_ms"], kind="stable").drop_duplicates("person_id", keep="last")
 
 
 def _fixes_bytes(f: Fixes) -> int:
@@ -138,40 +144,58 @@ def last_fixes(g: Ground, f: Fixes, now_ms: int) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def left_of(d: Day, now_ms: int) -> tuple[F8, F8]:
-    """`gis.live.time_left` of every section; NaN where nothing is known of patrols: a road of which nothing was heard is not overdue."""
-    left, interval = time_left(d.standing.asked, now_ms)
-    return (left if d.standing.until_ms is not None else np.full_like(left, np.nan)), interval
+@dataclass(frozen=True, slots=True, eq=False)
+class Roads:
+    """The sections at a moment.
 
-
-def waiting(d: Day, now_ms: int, people: pd.DataFrame, *, most: int = LISTED) -> tuple[pd.DataFrame, int]:
-    """Sections by the time they have left, overdue ones first, and the number overdue.
-
-    Returns:
-        section (row), name, left_s, last_ms (−1 none), persons, near, metres; and how many are overdue.
+    Attributes:
+        moment: their states; None where nothing is known of patrols.
+        known_ms: up to when outcomes are known.
+        balance: windows that are over, by outcome, and those of the whole day.
+        phase: none (nothing is asked that day), before, on, between (two periods) or over.
+        first_ms, last_ms: when the first window begins and the last one ends; 0 where there is none.
     """
-    g, asked = d.ground, d.standing.asked
-    left, _ = left_of(d, now_ms)
-    last = last_completed(asked, now_ms)
-    order = np.argsort(np.where(np.isfinite(left), left, np.inf), kind="stable")[:most]
-    order = order[np.isfinite(left[order])]
-    near, apart = nearest(people[["x", "y"]].to_numpy(float), g.lines[order])
-    who = people["person_id"].to_numpy(object)
-    return pd.DataFrame({
-        "section": order, "name": g.sections["name"].to_numpy(object)[order], "left_s": left[order], "last_ms": last[order],
-        "persons": ["、".join(g.names.get(p, p) for p in d.standing.windows.responsible(k, now_ms)) for k in order.tolist()],
-        "near": [g.names.get(who[p], who[p]) if p >= 0 else "" for p in near.tolist()], "metres": apart,
-    }), int((left <= 0).sum())  # fmt: skip
+
+    moment: Moment | None
+    known_ms: int
+    balance: dict[str, int]
+    phase: Literal["none", "before", "on", "between", "over"]
+    first_ms: int = 0
+    last_ms: int = 0
 
 
-def nearest(xy: F8, lines: npt.NDArray[np.object_]) -> tuple[I8, F8]:
-    """The point nearest to each line, and how far it is; −1 and NaN where there is no point."""
-    near, apart = np.full(len(lines), -1, dtype=np.int64), np.full(len(lines), np.nan)
-    if len(xy) and len(lines):
-        tree = shapely.STRtree(np.asarray(shapely.points(xy), dtype=object))
-        (row, point), distance = tree.query_nearest(lines, all_matches=False, return_distance=True)
-        near[row], apart[row] = point, distance
-    return near, apart
+def roads_at(d: Day, now_ms: int, *, wait_s: float, closed: bool) -> Roads:
+    """What is due, overdue and unknown at a moment, as the audit's windows have it.
+
+    Args:
+        d: the day.
+        now_ms: the moment.
+        wait_s: the wait for the next fix (`measure.silence_s`).
+        closed: the day is over and its audit has decided all of it.
+    """
+    judged, until = d.standing.judged, d.standing.until_ms
+    if judged is None or until is None:
+        return Roads(None, now_ms, {}, "none")
+    known = (
+        now_ms
+        if closed and not d.standing.live
+        else decided(judged, until_ms=until, now_ms=now_ms, wait_ms=round(wait_s * 1000))
+    )
+    found, bounds = moment(judged, now_ms, known_ms=known), judged.bounds_ms
+    told = balance(judged, now_ms, known_ms=known)
+    if bounds is None:
+        return Roads(found, known, told, "none")
+    under_way = bool((found.state != NOT_ASKED).any())
+    phase: Literal["before", "on", "between", "over"] = (
+        "before" if now_ms < bounds[0] else "over" if now_ms >= bounds[1] else "on" if under_way else "between"
+    )
+    return Roads(found, known, told, phase, *bounds)
+
+
+def listed(m: Moment, *, most: int = LISTED) -> I8:
+    """Sections to look at: overdue ones, the longest first, then those due by the time they have left."""
+    rows = np.flatnonzero((m.state == OVERDUE) | (m.state == DUE))
+    return rows[np.argsort(m.left_s[rows], kind="stable")][:most]
 
 
 def rounds_done(d: Day, now_ms: int) -> I8:

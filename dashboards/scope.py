@@ -313,6 +313,10 @@ class ScopedStore(LiveReading):
                run.standard_edition if run else None)  # fmt: skip
         return self.remember(key, lambda: self._duty(self, day), frame_bytes)
 
+    def streets(self, day: date) -> pd.DataFrame:
+        """The whole county's segments, for measuring ways, which lead through other towns too; they name nobody."""
+        return self._whole("segments", day)[["section_id", "u", "v", "length_mm", "oneway", "geometry"]]
+
     def carried(self, day: date, zone: ZoneInfo) -> frozenset[str]:
         """Devices that the whole county's roster gives somebody at some time of a local day."""
         rows = self._whole("assignments", day)

@@ -66,6 +66,10 @@ class LiveReading:
         """Days that were audited or have live evidence, ascending."""
         return sorted({*self.days(), *self._cache.brief(("live days",), self._store.live_days)})
 
+    def heard(self, day: date) -> bool:
+        """Whether a single position of anybody is stored for the day."""
+        return self._cache.brief(("heard", day), lambda: day in self._store.positions.days(), seconds=5)
+
     def fed(self, day: date) -> bool:
         """Whether anything of the day is in the store, or somebody is following it: then the day, if it is today, is a live one."""
 

@@ -121,9 +121,11 @@ def card(title: str | None, *children: Any, note: str = "", class_name: str = ""
     return html.Section([*head, *children], className=f"card {class_name}".strip(), **props)
 
 
-def kpi(label: str, value: str, *, unit: str = "", note: str = "", tone: str = "") -> Component:
-    """One figure with its label; tone good, bad or warn."""
-    figure = [value, html.Small(unit)] if unit else [value]
+def kpi(label: str, value: str, *, unit: str = "", rest: str = "", note: str = "", tone: str = "") -> Component:
+    """One figure with its label; tone good, bad or warn; `rest` stands beside it as large, without the tone."""
+    figure: list[Any] = [value, html.Small(unit)] if unit else [value]
+    if rest:
+        figure.append(html.Span(rest, style={"color": "var(--text)"}))
     parts: list[Component] = [html.Span(label, className="kpi-label"), html.Span(figure, className="kpi-value")]
     if note:
         parts.append(html.Span(note, className="kpi-note"))

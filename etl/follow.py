@@ -25,13 +25,13 @@ from etl.pipeline import day_inputs
 from etl.watch import Watch
 from gis.audit import crew_of
 from gis.calendar import day_bounds
-from gis.crew import column_ms, device_modes
+from gis.crew import column_ms, column_text, device_modes, with_fixes
 from gis.errors import Fault, ImpossibleError, XunchaError
 from gis.evidence import evidence_of
-from gis.live import excused_windows, full_patrols, no_passes
+from gis.frequency import road_frequency
+from gis.live import full_patrols, no_passes, reached_windows
 from gis.merge import concat_fixes, concat_passes, of_devices
 from gis.model import MODES
-from gis.road_plan import plan_roads, responsible_windows
 from gis.rounds import grid_rounds
 from layers.standard_editions import standard_of
 from layers.store import open_store
@@ -44,10 +44,15 @@ if TYPE_CHECKING:
     from datetime import date
     from threading import Event
 
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
     from etl.match_stage import Matched
     from gis.audit import DayInputs
     from gis.crew import Crew
-    from gis.model import Mode
+    from gis.evidence import Evidence
+    from gis.model import Mode, Passes
     from gis.network import Network
     from layers.city import City
     from layers.store.base import Store
@@ -69,7 +74,6 @@ class _Ground:
     inputs: DayInputs
     crew: Crew
     modes: Mapping[str, Mode]
-    windows: pa.Table
 
 
 @dataclass(slots=True)
@@ -143,14 +147,9 @@ class Follower:
         network, network_id = self._networks.of(tables)
         inputs = day_inputs(self._city, self._standard, tables, network)
         crew = crew_of(inputs, self._standard)
-        plan = plan_roads(network, no_passes(), crew, self._standard, day, self._city.zone)
-        windows = responsible_windows(network, crew, self._standard, plan)
-        windows["excused"] = excused_windows(
-            network, crew, self._standard, plan, exceptions=inputs.exceptions, areas=inputs.areas
-        )
         modes = device_modes(tables["devices"], tables["assignments"])
         basis |= dict.fromkeys(DERIVED, network_id)
-        ground = _Ground(day, basis, network, inputs, crew, modes, pa.Table.from_pandas(windows, preserve_index=False))
+        ground = _Ground(day, basis, network, inputs, crew, modes)
         self._held = _Held(ground, SCHEMA.empty_table())
         return self._held, True
 
@@ -193,6 +192,18 @@ class Follower:
         fixes = [rest[0], found.fixes]
         held.matched = type(found)(concat_fixes(fixes), concat_passes([rest[1], found.passes], fixes))
 
+    def _windows(self, held: _Held, passes: Passes, evidence: Evidence) -> pa.Table:
+        """The windows of the day, judged as an audit of what has arrived would judge them."""
+        ground, standard, zone = held.ground, self._standard, self._city.zone
+        crew = with_fixes(ground.crew, held.matched.fixes, standard) if held.matched else ground.crew
+        given: tuple[Any, ...] = (ground.network, passes, crew, standard, ground.day, zone)
+        more: dict[str, Any] = {
+            "evidence": evidence, "exceptions": ground.inputs.exceptions, "areas": gpd.GeoDataFrame(ground.inputs.areas),
+        }  # fmt: skip
+        found = road_frequency(*given, **more)
+        reached = reached_windows(*given, **more)
+        return _judged(found.section_windows, reached)
+
     def _tables(self, held: _Held) -> dict[str, pa.Table]:
         """The tables of `layers.store.live`, by the rules of the audit."""
         ground, passes = held.ground, held.matched.passes if held.matched else no_passes()
@@ -209,7 +220,7 @@ class Follower:
         return {
             "passes": passes_table(passes),
             "patrols": pa.table({"section_id": pa.array(ids[section], pa.string()), "completed_ms": completed}),
-            "windows": ground.windows,
+            "windows": self._windows(held, passes, evidence),
             "rounds": pa.table(
                 {
                     "grid_id": pa.array(rounds["grid_id"].astype(str), pa.string()),
@@ -217,6 +228,16 @@ class Follower:
                 }
             ),
         }
+
+
+def _judged(windows: pd.DataFrame, reached_ms: npt.NDArray[np.int64]) -> pa.Table:
+    """The audit's windows as live evidence holds them."""
+    texts = {
+        c: pa.array(column_text(windows, c), pa.string())
+        for c in ("section_id", "person_ids", "named_by", "outcome", "missing")
+    }
+    times = {f"{c}_ms": pa.array(column_ms(windows, c, 0), pa.int64()) for c in ("starts", "ends")}
+    return pa.table({**texts, **times, "reached_ms": pa.array(reached_ms, pa.int64())})
 
 
 def _until(positions: pa.Table, start_ms: int) -> int:

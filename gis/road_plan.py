@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from gis.answerable import answer_rows, entries_by_target, of_roles
+from gis.answerable import entries_by_target, of_roles
 from gis.calendar import Windows, duty_intervals, is_working_day, windows_of
 from gis.coverage import WindowSets, entitled_pieces
 from gis.crew import column_text, entitled_time
@@ -166,22 +165,4 @@ def answered_by(network: Network, crew: Crew, entries: Sequence[tuple[Entry, ...
     return np.array(
         ["roster" if s in named else "from_grid" if who else "nobody" for s, who in zip(ids, entries, strict=True)],
         dtype=object,
-    )
-
-
-def responsible_windows(network: Network, crew: Crew, standard: Standard, plan: RoadPlan) -> pd.DataFrame:
-    """Who answers for each section in each of its windows, whatever was patrolled.
-
-    Returns:
-        section_id, starts_ms, ends_ms (int64 UTC), person_ids (those on duty in the window, joined by `;`), in the order of the audit.
-    """
-    entries = entries_of_sections(network, crew, standard, plan)
-    answer = answer_rows(crew, standard, entries, plan.set_of, plan.sets)
-    return pd.DataFrame(
-        {
-            "section_id": network.sections["section_id"].to_numpy()[plan.section_of_row],
-            "starts_ms": plan.per_row("start_ms").astype(np.int64),
-            "ends_ms": plan.per_row("end_ms").astype(np.int64),
-            "person_ids": answer.who,
-        }
     )

@@ -30,18 +30,25 @@ from dashboards.command_parts import (
     grid_table,
     left_words,
     map_layers,
+    near_words,
     nothing_known,
     overdue_table,
     pace_of,
+    people_table,
+    persons_of,
+    reason_of,
+    road_codes,
     road_detail,
 )
-from dashboards.desk_command import SPANS, fixes_of, hot_cells, last_fixes, left_of, on_duty, rounds_done, waiting
+from dashboards.command_people import HEARD, counted, nearest, people_at
+from dashboards.desk_command import SPANS, fixes_of, hot_cells, listed, roads_at, rounds_done
 from dashboards.maps import Live, map_view, points
 from dashboards.pages import Page
 from dashboards.shell import card, notice, page_head
 from dashboards.streams import Frame
 from gis.calendar import day_bounds
-from gis.live import last_completed, shown_share, time_left
+from gis.live import DUE, FREE, OVERDUE, STATES, last_completed
+from layers.symbology import word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +106,8 @@ def _number(params: Mapping[str, str], key: str, default: float) -> float:
 def last_moment(view: View, d: Day, day: date) -> int:
     """Where a day that is over is opened: the last minute of which something is known and in which roads are asked for."""
     start, end = day_bounds(day, view.zone)
-    asked = max((int(p[-1, 1]) for p in d.standing.asked.periods if len(p)), default=d.ground.duty_ms[1])
+    bounds = d.standing.judged.bounds_ms if d.standing.judged else None
+    asked = bounds[1] if bounds else d.ground.duty_ms[1]
     known = d.standing.until_ms
     return min(max(asked - 60_000 if known is None else min(known, asked - 60_000), start), end - 1000)
 
@@ -135,6 +143,8 @@ def _headline(view: View, d: Day, day: date, now: int, *, live: bool, replay: bo
     behind = (now - until) // 60_000 if on_duty and until is not None else 0
     if until is None:
         evidence = view.t("command.evidence_none")
+    elif not view.data.heard(day):
+        evidence = view.t("command.blind")
     else:
         basis = "command.evidence_live" if d.standing.live else "command.evidence_run"
         evidence = view.t(basis, at=f"{view.local(until):%H:%M}")
@@ -157,30 +167,34 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
     g, clock = d.ground, now_of(view, day)
     live = params.get("mode") == "live" and clock is not None
     now = moment_of(view, d, day, params, clock, time.time())
-    people = last_fixes(g, fixes_of(view, day, g, newest.load, now if live else None), now)
-    silent = people["age_s"].to_numpy() > view.standard_on(day).measure.silence_s.value
-    left, interval = left_of(d, now)
-    share, at = shown_share(left, interval) * 100, g.section_of_segment
-    roads = np.where(at >= 0, share[at], np.nan) if len(share) else np.full(len(at), np.nan)
-    rows, overdue = waiting(d, now, people)
+    blind = not view.data.heard(day)
+    people = people_of(view, d, day, now, live=live)
+    state = roads_at(d, now, wait_s=view.standard_on(day).measure.silence_s.value, closed=clock is None)
+    codes, at = road_codes(state), g.section_of_segment
+    roads = np.where(at >= 0, codes[at], np.nan) if len(codes) else np.full(len(at), np.nan)
+    rows = listed(state.moment).tolist() if state.moment else []
     done = rounds_done(d, now)
-    known = d.standing.until_ms is not None
-    pace = pace_of(g, done, now) if known else ["none"] * len(done)
+    known = state.moment is not None and not blind
+    pace = pace_of(g, done, min(now, state.known_ms)) if known else ["none"] * len(done)
     required = g.grids["required"].to_numpy(np.int64)
     span = params.get("span", "day")
     hot = hot_cells(view, d, day, now, span if span in SPANS else "day")
     tiles = figures(
-        view, len(on_duty(g, now)), len(people), int(silent.sum()), overdue if known else None,
-        (int(np.minimum(done, required).sum()), int(required.sum()), pace.count("complete")), hot.significant,
+        view, counted(people), state, (int(np.minimum(done, required).sum()), int(required.sum()), pace.count("complete")), hot.significant,
+        now_ms=now, blind=blind,
     )  # fmt: skip
-    seen = ("command-grid-table", str(day), g.network, view.lang, known, done.tobytes(), tuple(pace))
+    seen = ("command-grid-table", str(day), g.network, view.lang, known, blind, done.tobytes(), tuple(pace))
     grids = view.data.remember(
-        seen, lambda: grid_table(view, g, done, pace) if known else nothing_known(view), lambda _: 2000 * len(pace)
+        seen,
+        lambda: grid_table(view, g, done, pace) if known else nothing_known(view, blind=blind),
+        lambda _: 2000 * len(pace),
     )
     fresh, cases = _fresh_cases(view, d, now)
-    names = [g.names.get(p, p) for p in people["person_id"]]
-    shown = points("people", people["person_id"].tolist(), people["lon"].tolist(), people["lat"].tolist(), values=silent.astype(int).tolist(),
-                   titles=[f"{n} {view.local(ms):%H:%M:%S}" for n, ms in zip(names, people["t_ms"], strict=True)])  # fmt: skip
+    placed = people[people["t_ms"] >= 0]
+    names = [g.names.get(p, p) for p in placed["person_id"]]
+    shown = points("people", placed["person_id"].tolist(), placed["lon"].tolist(), placed["lat"].tolist(),
+                   values=(placed["status"] != HEARD).astype(int).tolist(),
+                   titles=[f"{n} {view.local(ms):%H:%M:%S}" for n, ms in zip(names, placed["t_ms"], strict=True)])  # fmt: skip
     return Frame(
         values={
             ("command-map", "roads"): roads,
@@ -189,13 +203,22 @@ def command_state(view: View, params: Mapping[str, str]) -> Frame:
         updates={"command-map": [*hot.updates, cases, shown]},
         props={
             **_headline(view, d, day, now, live=live, replay=live and newest.replayed == str(day)),
-            "command-overdue": {"children": overdue_table(view, d, rows) if known else nothing_known(view)}, "command-figures": {"children": tiles},
+            "command-overdue": {"children": overdue_table(view, d, day, state, nearest(view, day, g, people, rows), rows, now)},
+            "command-figures": {"children": tiles}, "command-people": {"children": people_table(view, d, people, blind=blind)},
             "command-grids": {"children": grids}, "command-cases": {"children": fresh},
         },
         data={"now": now, "minute": round((now - day_bounds(day, view.zone)[0]) / 60_000, 3), "live": live, "server": round(time.time(), 1),
               "day": str(day), "network": g.network},
-        persons=frozenset(people["person_id"]), day=day,
+        persons=frozenset(placed["person_id"]), day=day,
     )  # fmt: skip
+
+
+def people_of(view: View, d: Day, day: date, now: int, *, live: bool) -> pd.DataFrame:
+    """Everybody of the scope who is on duty at a moment (`command_people.people_at`)."""
+    fixes = fixes_of(view, day, d.ground, view.data.newest_positions().load, now if live else None)
+    return people_at(
+        d.ground, fixes, now, silence_s=view.standard_on(day).measure.silence_s.value, blind=not view.data.heard(day)
+    )
 
 
 def _fresh_cases(view: View, d: Day, now: int) -> tuple[Element, dict[str, Any]]:
@@ -228,6 +251,7 @@ def layout(view: View) -> Component:
         [
             html.Div(id="command-detail", role="status"),
             card(t("command.list"), html.Div(id="command-overdue", className="scroll"), class_name="command-list"),
+            card(t("command.people_list"), html.Div(id="command-people", className="scroll"), class_name="command-list"),
             card(t("command.grids_list"), html.Div(id="command-grids", className="scroll"), class_name="command-list"),
             card(t("command.new_cases"), html.Div(id="command-cases", className="scroll")),
         ],
@@ -268,33 +292,52 @@ def _grid_detail(view: View, d: Day, key: str, now: int) -> Component | None:
     return html.Div([html.H3(str(grids["name"].iloc[row])), listed], className="stack")
 
 
+def _road_words(view: View, d: Day, day: date, k: int, now: int, *, live: bool) -> dict[str, Any]:
+    """A section's facts at the moment shown."""
+    t, standing = view.t, d.standing
+    closed = now_of(view, day) is None
+    roads = roads_at(d, now, wait_s=view.standard_on(day).measure.silence_s.value, closed=closed)
+    last = int(last_completed(standing.patrol_section, standing.patrol_ms, len(d.ground.sections), now)[k])
+    done = standing.patrol_ms[(standing.patrol_section == k) & (standing.patrol_ms <= now)].tolist()
+    words: dict[str, Any] = {}
+    if roads.moment is not None:
+        state = int(roads.moment.state[k])
+        words[t("command.road_state")] = t(f"command.road_{STATES[state]}")
+        if state in {DUE, OVERDUE}:
+            words[t("command.left")] = left_words(roads.moment.left_s[k])
+            (near,) = nearest(view, day, d.ground, people_of(view, d, day, now, live=live), [k])
+            words[t("command.near")] = near_words(view, d, near)
+        if state == FREE:
+            words[t("command.excused_why")] = reason_of(view, d, roads.moment, k)
+    return words | {
+        t("command.last_patrol"): f"{view.local(last):%H:%M:%S}" if last >= 0 else t("command.never"),
+        t("command.patrols_today"): "、".join(f"{view.local(ms):%H:%M}" for ms in done) or "—",
+        t("command.persons"): persons_of(view, d, k, now) or "—",
+    }
+
+
 def detail_of(view: View, click: Mapping[str, Any], now: int, day: date, *, live: bool) -> Component | None:
     """What stands behind something that was clicked on the map, at the moment shown."""
     view = as_shown(view, day)
     d, key = day_of(view, day), str(click.get("id", ""))
-    t, g, standing = view.t, d.ground, d.standing
+    t, g = view.t, d.ground
     if click.get("layer") in {"roads", "sections"}:
         k = _section(view, d, day, key, of_segment=click["layer"] == "roads")
         if k < 0:
             return None
-        left, last = time_left(standing.asked, now)[0][k], int(last_completed(standing.asked, now)[k])
-        done = standing.asked.completed_ms[
-            (standing.asked.section == k) & (standing.asked.completed_ms <= now)
-        ].tolist()
-        return road_detail(view, d, day, k, {
-            t("command.left"): left_words(left) if np.isfinite(left) else t("command.done_today" if np.isinf(left) else "command.not_asked"),
-            t("command.last_patrol"): f"{view.local(last):%H:%M:%S}" if last >= 0 else t("command.never"),
-            t("command.patrols_today"): "、".join(f"{view.local(ms):%H:%M}" for ms in done) or "—",
-            t("command.persons"): "、".join(g.names.get(p, p) for p in standing.windows.responsible(k, now)) or "—",
-        })  # fmt: skip
+        return road_detail(view, d, day, k, _road_words(view, d, day, k, now, live=live))
     if click.get("layer") == "people":
-        people = last_fixes(g, fixes_of(view, day, g, view.data.newest_positions().load, now if live else None), now)
-        row = people[people["person_id"] == key]
+        people = people_of(view, d, day, now, live=live)
+        row = people[(people["person_id"] == key) & (people["t_ms"] >= 0)]
         if row.empty:
             return None
         view.data.log("tracks", day=day, purpose="command.person", persons=[key])
         age = int(row["age_s"].iloc[0])
+        units = view.data.read("units", day, where={"unit_id": row["unit_id"].iloc[0]})
         facts = {
+            t("command.role"): word(row["role"].iloc[0], view.lang),
+            t("command.unit"): str(units["name"].iloc[0]) if len(units) else str(row["unit_id"].iloc[0] or "—"),
+            t("command.person_state"): t(f"command.{row['status'].iloc[0]}"),
             t("command.last_fix"): f"{view.local(int(row['t_ms'].iloc[0])):%H:%M:%S}",
             t("command.age"): t("command.age_of", min=age // 60, s=age % 60),
         }

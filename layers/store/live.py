@@ -28,13 +28,16 @@ TABLES: dict[str, pa.Schema] = {
             ("starts_ms", pa.int64()),
             ("ends_ms", pa.int64()),
             ("person_ids", pa.string()),
-            ("excused", pa.bool_()),
+            ("named_by", pa.string()),
+            ("outcome", pa.string()),
+            ("missing", pa.string()),
+            ("reached_ms", pa.int64()),
         ]
     ),
     "rounds": pa.schema([("grid_id", pa.string()), ("completed_ms", pa.int64())]),
 }
-"""What live evidence holds: passes; full patrols of sections; who answers for a section when, and whether exceptions excuse it; rounds of
-work grids."""
+"""What live evidence holds: passes; full patrols of sections; the windows as an audit judges them so far, each with the moment at which
+what it asks for was reached (-1: not yet); rounds of work grids."""
 
 _BEAT = "follow"
 _NOTE = "note "

@@ -183,6 +183,25 @@ def positions() -> pa.Table:
     })  # fmt: skip
 
 
+NO_FAULTS = ("row", "column", "code", "zh", "en", "raw")
+
+
+def heard_at(store: Store, moment_ms: int) -> None:
+    """One fix of each device at a moment, where it was at 09:00 of DAY."""
+    fixes = positions().take([0, 2])
+    times = pa.array([moment_ms] * 2, pa.int64())
+    fixes = fixes.set_column(1, "t_ms", times).set_column(2, "arrived_ms", times)
+    record = SourceRecord("gps", "positions", f"gps{moment_ms}.csv", f"{moment_ms:064}", 2)
+    store.positions.load([fixes], record, pd.DataFrame(columns=list(NO_FAULTS)))
+
+
+def add_to(store: Store, table: str, rows: pd.DataFrame) -> None:
+    """More rows of an input table, in force from DAY on."""
+    whole = pd.concat([f for f in (inputs().get(table), rows) if f is not None], ignore_index=True)
+    record = SourceRecord(table, table, f"{table}-more.csv", "4" * 64, len(whole))
+    store.load(whole, record, pd.DataFrame(columns=list(NO_FAULTS)), valid_from=DAY)
+
+
 def fill(store: Store) -> Run:
     """Load everything and publish the day's run."""
     none = pd.DataFrame(columns=["row", "column", "code", "zh", "en", "raw"])

@@ -77,6 +77,11 @@ def test_after_steps_at_any_moments_the_passes_are_those_of_an_audit(city_and_st
         (then,) = audit_days(city, store, [DAY], arrived_before_ms=now)
         _, live = store.live_tables(DAY, ["passes"])
         assert live["passes"].combine_chunks().equals(store.passes(then.run_id)), now
+        # and so is the outcome of every window, the silent and the excused ones among them
+        _, live = store.live_tables(DAY, ["windows"])
+        found, asked = live["windows"].to_pandas(), store.result(then.run_id, "section_windows")
+        assert found["outcome"].tolist() == asked["outcome"].tolist(), now
+        assert found["missing"].tolist() == asked["missing"].fillna("").tolist()
     seen.positions.by_ms = end
     follower.step(DAY)
     head, live = store.live_tables(DAY, TABLES)
@@ -86,7 +91,13 @@ def test_after_steps_at_any_moments_the_passes_are_those_of_an_audit(city_and_st
     # the figures, too, are those of the audit
     windows, table = store.result(run.run_id, "section_windows"), live["windows"].to_pandas()
     assert table["section_id"].tolist() == windows["section_id"].tolist()
-    assert table["person_ids"].tolist() == windows["person_ids"].fillna("").tolist()
+    for column in ("person_ids", "named_by", "outcome", "missing"):
+        assert table[column].tolist() == windows[column].fillna("").tolist()
+    reached = table["reached_ms"].to_numpy() >= 0
+    assert reached.tolist() == (windows["outcome"] == "covered").tolist()
+    inside = (table["reached_ms"] >= table["starts_ms"]) & (table["reached_ms"] < table["ends_ms"])
+    assert inside[reached].all()
+    assert 0 < reached.sum() < len(reached)
     days = store.result(run.run_id, "section_days").set_index("section_id")["completed_patrols"]
     found = live["patrols"].to_pandas()["section_id"].value_counts().reindex(days.index, fill_value=0)
     assert found.tolist() == days.tolist()

@@ -39,9 +39,9 @@ from shapely.geometry import LineString, Polygon
 from gis.closures import _shares_inside, closures_of
 from gis.crew import build_crew, with_fixes
 from gis.frequency import road_frequency
-from gis.live import Asked, asked_of, excused_windows, full_patrols, no_passes, time_left, with_closed, with_patrols
+from gis.live import DUE, FREE, NOT_ASKED, OVERDUE, Judged, full_patrols, moment, reached_windows
 from gis.model import Fixes, Mode
-from gis.road_plan import plan_roads
+from gis.road_days import outcome_codes
 from gis.rollups import road_rollups
 from gis.rounds import grid_rounds
 from gis.standard import Calibration
@@ -380,26 +380,29 @@ def test_the_desk_counts_as_the_audit_does():
     assert section.tolist() == [0]
     assert pd.Timestamp(completed[0], unit="ms", tz="UTC") == day["last_completed"]
     assert not len(full_patrols(NETWORK, passes(goes), crew(), standard(), DAY, ZONE)[0])
-    plan = plan_roads(NETWORK, no_passes(), crew(), standard(), DAY, ZONE)
-    shut = excused_windows(NETWORK, crew(), standard(), plan, exceptions=exceptions)
-    assert (
-        shut.tolist()
-        == (audit([], exceptions).section_windows["outcome"] == "excused").tolist()
-        == [False] * 8 + [True]
-    )
+    assert (audit([], exceptions).section_windows["outcome"] == "excused").tolist() == [False] * 8 + [True]
+    # and a window is reached on its open metres, in the very windows that the audit calls covered
+    windows = audit(goes, exceptions).section_windows
+    reached = reached_windows(NETWORK, passes(goes), crew(), standard(), DAY, ZONE, exceptions=exceptions)
+    assert (reached >= 0).tolist() == (windows["outcome"] == "covered").tolist()
+    assert reached.max() > 0
+    assert not (reached_windows(NETWORK, passes(goes), crew(), standard(), DAY, ZONE) >= 0).any()
 
 
 def test_nothing_is_overdue_in_an_excused_window_and_time_starts_anew_after_it():
-    asked: Asked = asked_of(NETWORK, crew(), standard(), DAY, ZONE)
-    asked = with_closed(
-        with_patrols(asked, np.zeros(0, np.int64), np.zeros(0, np.int64)), np.array([0, 1]), np.array([at("08:30"), at("08:30")]),
-        np.array([at("10:30"), at("17:30")]),
-    )  # fmt: skip
-    assert np.isnan(time_left(asked, at("10:00"))[0]).all()
-    left, _ = time_left(asked, at("10:40"))
-    assert left[0] == 50 * 60  # an hour from 10:30, not from 08:30
-    assert np.isnan(left[1])
-    assert np.isnan(time_left(asked, at("18:00"))[0][1])  # nor is it overdue when its day is over
+    exceptions = table(closed("section", "A", "08:30", "10:30"), closed("section", "B", number=2))
+    windows = audit([], exceptions).section_windows
+    ptr = np.searchsorted(windows["section_id"], ["A", "B", "C"])
+    starts, ends = (windows[c].astype("int64").to_numpy() // 1 for c in ("starts", "ends"))
+    judged = Judged(ptr, starts, ends, outcome_codes(windows["outcome"]), np.full(len(windows), -1))
+    for now, states in (
+        ("10:00", [FREE, FREE]),
+        ("10:40", [DUE, FREE]),
+        ("11:40", [OVERDUE, FREE]),
+        ("18:00", [NOT_ASKED, NOT_ASKED]),
+    ):
+        assert moment(judged, at(now), known_ms=at(now)).state.tolist() == states, now
+    assert moment(judged, at("10:40"), known_ms=at("10:40")).left_s[0] == 50 * 60  # an hour from 10:30, not from 08:30
 
 
 # --- invariants ---

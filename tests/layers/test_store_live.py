@@ -23,7 +23,16 @@ def tables(n=3):
         "passes": samples.passes(n),
         "patrols": pa.table({"section_id": [f"路{i}" for i in range(n)], "completed_ms": list(range(n))}),
         "windows": pa.table(
-            {"section_id": ["路"], "starts_ms": [1], "ends_ms": [2], "person_ids": ["A;B"], "excused": [False]}
+            {
+                "section_id": ["路"],
+                "starts_ms": [1],
+                "ends_ms": [2],
+                "person_ids": ["A;B"],
+                "named_by": ["roster"],
+                "outcome": ["unknown"],
+                "missing": [""],
+                "reached_ms": [-1],
+            }
         ),
         "rounds": pa.table({"grid_id": ["g"] * n, "completed_ms": list(range(n))}),
     }
