@@ -143,6 +143,10 @@ def print_run(city: City, store: Store, run: Run) -> None:
     findings = store.result(run.run_id, "findings")
     for f in findings[findings["code"].astype(str).str.startswith("calendar.")].to_dict("records"):
         say(f"  [{f['code']}] {f['zh']}", f"  [{f['code']}] {f['en']}")
+    for f in findings[findings["code"].astype(str).str.startswith("rule.")].to_dict("records"):
+        say(
+            f"  {f['subject']}：{f['count']} {f['zh']}", f"  {f['subject']}: {f['count']} {f['en']}"
+        )  # as `xuncha check`
     changed = store.difference(run.run_id)
     if len(changed):
         say(f"  与上一次相比变化 {len(changed)} 处", f"  {len(changed)} changes against the run before")

@@ -292,9 +292,10 @@ def _sorted(table: pd.DataFrame, choice: Choice, standard: Standard) -> pd.DataF
 
 WINDOW_COLUMNS = {
     "roads": ("section_name", "starts", "ends", "outcome", "outcome_responsible", "covered_share", "required_share", "covered_mm", "length_mm",
-              "excused_mm", "silent_s", "needed_s", "probability", "cause", "missing", "persons", "named_by", "passes", "town_name", "rule_id", "section_id",
+              "excused_mm", "silent_s", "needed_s", "probability", "cause", "attribution", "missing", "persons", "named_by", "passes", "town_name", "rule_id",
+              "section_id",
               "window_ix"),
-    "community": ("grid_name", "community", "starts", "ends", "outcome", "due", "done", "missing", "evidence", "rule_id", "town_name", "grid_id"),
+    "community": ("grid_name", "community", "starts", "ends", "outcome", "due", "done", "cause", "missing", "evidence", "rule_id", "town_name", "grid_id"),
 }  # fmt: skip
 _EXTRA = {
     "section_name": Column("section_name", "str", "责任路段名称", "Section name"),

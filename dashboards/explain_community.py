@@ -103,6 +103,7 @@ def _facts(view: View, window: pd.Series) -> Component:
         (t("explain.outcome"), outcome_mark(str(window["outcome"]), view.lang)),
         (t("explain.due"), t("explain.due_text", due=int(window["due"]), done=int(window["done"]))),
         (t("explain.evidence"), evidence),
+        (t("explain.cause"), word(window["cause"], view.lang) if isinstance(window.get("cause"), str) else t("explain.none")),
         (t("explain.missing"), missing_words(window["missing"], view.lang) or t("explain.none")),
         *_doubts(view, window.get("doubtful_checkins")),
     ])  # fmt: skip

@@ -170,6 +170,7 @@ def window_facts(view: View, day: date, window: pd.Series) -> Component:
             (t("explain.silent"), t("explain.minutes", n=f"{_number(window['silent_s']) / 60:,.1f}")),
             (t("explain.probability"), percent(window["probability"])),
             (t("explain.cause"), cause),
+            (t("explain.attribution"), _attribution(view, window)),
             (t("explain.missing"), missing_words(window["missing"], view.lang) or t("explain.none")),
             (t("explain.exception"), _exception(view, day, window)),
             *_closed(view, window),
@@ -177,6 +178,12 @@ def window_facts(view: View, day: date, window: pd.Series) -> Component:
             *([(t("explain.provisional"), t("explain.provisional_text"))] if _flag(window.get("provisional")) else []),
         ]
     )
+
+
+def _attribution(view: View, window: pd.Series) -> str:
+    """Whom a window is charged to; audits of earlier versions do not say."""
+    to = _text(window.get("attribution"))
+    return view.t(f"explain.attribution_{to}") if to else view.t("explain.none")
 
 
 def _fixes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gis.sentences import SENTENCES
+from gis.sentences import SENTENCES, UNIT
 
 _NARROW = {"，": ",", "；": ";", "：": ":", "（": "(", "）": ")"}  # as earlier versions wrote them
 _UNITS = {"分钟": "min", "公里": "km", "秒": "s", "米": "m"}
@@ -20,6 +20,8 @@ def _pattern(words: str) -> re.Pattern[str]:
 
 
 _PATTERNS = tuple((_pattern(sentence.zh), sentence.en) for sentence in SENTENCES.values())
+
+_UNIT = _pattern(UNIT.zh)
 
 
 def _english(part: str) -> str:
@@ -38,6 +40,9 @@ def missing_words(text: object, lang: str) -> str:
     if not isinstance(text, str) or not text:
         return ""
     if lang == "en":
+        unit = _UNIT.match(text)
+        if unit:
+            return UNIT.en + missing_words(text[unit.end() :], lang)
         for pattern, english in _PATTERNS:
             found = pattern.fullmatch(text)
             if found:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gis.calibration import CalibrationTable, Doubt, calibrate, features, fit, quality_of
+from gis.calibration import CalibrationTable, CallModel, Doubt, calibrate, features, fit, quality_of
 from gis.degrade import Degradation
 from gis.evaluate import compare_windows, confusion, score_passes, scores
 from gis.matching import Matcher
@@ -21,7 +21,7 @@ from gis.parallel_streets import parallel_shares
 from gis.rehearsal import Judged, Rehearsal, judge, match, observe, rehearse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
     from zoneinfo import ZoneInfo
 
@@ -162,6 +162,14 @@ def condition(
 ) -> Found:  # fmt: skip
     """Audit what was seen of one day and compare it with its truth; `beside` by section_id, `here` names the condition."""
     passes, crew = match(ground.network, matcher, seen, day.crew, ground.standard)
+    return matched_condition(ground, beside, day, true, passes, crew, here, table, fixes=len(seen.t_ms))
+
+
+def matched_condition(
+    ground: Ground, beside: pd.DataFrame, day: Rehearsal, true: Judged, passes: Passes, crew: Crew, here: dict[str, Any],
+    table: CalibrationTable | None, *, fixes: int,
+) -> Found:  # fmt: skip
+    """The same from its passes and the crew with its silences; `fixes`: how many there were."""
     said = judge_ground(ground, passes, crew)
     classes = ground.network.sections.set_index("section_id")["policy_class"]
     plain = compare_windows(said.section_windows, true.section_windows, classes=classes)
@@ -172,13 +180,14 @@ def condition(
         quality_of(passes, crew),
         crew,
     )
+    roles = {k: r.roles for k, r in ground.standard.road_rules().items()}
     if table is not None:
-        calibrated = calibrate(*known, table)
+        calibrated = calibrate(*known, table, roles=roles)
         called = compare_windows(calibrated, true.section_windows, classes=classes)
-    metres = {"fixes": len(seen.t_ms), **_metres(day.moved.passes, passes)}
+    metres = {"fixes": fixes, **_metres(day.moved.passes, passes)}
     return Found(
         called.assign(**here), plain.assign(**here), _grids(said.grid_days, true.grid_days).assign(**here), {**here, **metres},
-        features(*known),
+        features(*known, roles),
     )  # fmt: skip
 
 
@@ -240,11 +249,15 @@ def fit_calibration(
     doubt_covered: Doubt = DOUBT_COVERED,
 ) -> CalibrationTable:  # fmt: skip
     """A calibration fitted on simulated days, each evaluated apart by the rules alone, none of them of the report."""
+    return CalibrationTable(version, fitted_on, doubt_missed, doubt_covered, fit_days(days))
+
+
+def fit_days(days: Sequence[Evaluation]) -> dict[str, CallModel]:
+    """The models of simulated days: every day corrects, and none itself."""
     windows, x = pd.concat([d.windows for d in days], ignore_index=True), np.concatenate([d.x for d in days])
     fold = np.repeat(np.arange(len(days)), [len(d.windows) for d in days])
-    asked = windows["truth"].isin(("covered", "missed")).to_numpy()
-    models = fit(windows[asked], x[asked], fold=fold[asked])
-    return CalibrationTable(version, fitted_on, doubt_missed, doubt_covered, models)
+    asked = windows["truth"].isin(("covered", "missed")).to_numpy() & (windows["cause"] != "no_rostered").to_numpy()
+    return fit(windows[asked], x[asked], fold=fold[asked])
 
 
 def calibration_source(table: CalibrationTable) -> str:
@@ -253,11 +266,12 @@ def calibration_source(table: CalibrationTable) -> str:
     def line(values: Sequence[float], digits: int = 5) -> str:
         return "(" + ", ".join(f"{v:.{digits}g}" for v in values) + ")"
 
-    models = "\n".join(
-        f'        "{k}": CallModel(\n            {line(m.weights, 7)},\n'
-        f"            {line(m.raw)},\n            {line(m.calibrated)},\n        ),"
-        for k, m in table.models.items()
-    )
+    def written(models: Mapping[str, CallModel]) -> str:
+        return "\n".join(
+            f'        "{k}": CallModel(\n            {line(m.weights, 7)},\n'
+            f"            {line(m.raw)},\n            {line(m.calibrated)},\n        ),"
+            for k, m in models.items()
+        )
 
     def doubt(d: Doubt) -> str:
         return repr(d).replace("inf", 'float("inf")').replace("nan", 'float("nan")')
@@ -277,8 +291,12 @@ TABLES = (
         doubt_missed={doubt(table.doubt_missed)},
         doubt_covered={doubt(table.doubt_covered)},
         models={{
-{models}
+{written(table.models)}
         }},
+        unit_models={{
+{written(table.unit_models)}
+        }},
+        unit_fitted_on="{table.unit_fitted_on}",
     ),
 )
 '''

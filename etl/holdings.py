@@ -11,20 +11,22 @@ import numpy as np
 import pandas as pd
 
 from etl.base import Context, Progress, silent
-from etl.load import chosen_sources, try_sources
+from etl.load import ALWAYS, chosen_sources, try_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     import numpy.typing as npt
     import pyarrow as pa
 
+    from etl.base import Read
     from gis.errors import Fault
-    from layers.city import City
+    from layers.city import City, Source
     from layers.store.base import SourceRecord, Store
 
 _MS = 1000
+ROSTER = ("persons", "devices", "assignments", "exceptions")  # who may patrol, on duty, with what
 DEVICE_COLUMNS = (
     "device_id",
     "days",
@@ -40,15 +42,29 @@ DEVICE_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Tables by name (absent: no source), one row a device, the local days that have positions, and remarks of the readers."""
+    """What a city holds.
+
+    Attributes:
+        tables: by name (absent: no source).
+        devices: one row a device (`DEVICE_COLUMNS`).
+        days: local days that have positions.
+        records: newest record of each source, with the remarks of its reader.
+        quarantined: source -> reason -> rows.
+        warnings: what is doubtful.
+        faults: sources that cannot be read.
+        heard: which devices sent positions, by local day (of a store: the last days).
+        rosters: the tables `ROSTER` in force on each of these days.
+    """
 
     tables: dict[str, pd.DataFrame]
     devices: pd.DataFrame
     days: tuple[date, ...]
     records: tuple[SourceRecord, ...] = ()
-    quarantined: dict[str, dict[str, int]] = field(default_factory=dict)  # source -> reason -> rows
+    quarantined: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
-    faults: tuple[Fault, ...] = ()  # sources that cannot be read
+    faults: tuple[Fault, ...] = ()
+    heard: Mapping[date, frozenset[str]] = field(default_factory=dict)
+    rosters: Mapping[date, Mapping[str, pd.DataFrame]] = field(default_factory=dict)
 
     def table(self, name: str) -> pd.DataFrame:
         """A table, empty where there is none."""
@@ -109,7 +125,8 @@ def from_sources(
         tables.setdefault(source.table, []).append(read.frame)
     records = [r.record for _, r in reads] + [s.record for _, s in spools]
     aside = [(r.record.source, r.quarantine) for _, r in reads] + [(s.record.source, s.quarantine) for _, s in spools]
-    devices, days = _devices(positions, city, silence_s)
+    devices, heard = _devices(positions, city, silence_s)
+    days = tuple(heard)
     return Holdings(
         {
             name: frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
@@ -125,7 +142,32 @@ def from_sources(
         },
         tuple(context.warnings),
         tuple(faults),
+        heard,
+        {day: _in_force(reads, day) for day in _days_told(heard, tables.get("checkins", []), city)},
     )
+
+
+def _days_told(heard: Iterable[date], checkins: Iterable[pd.DataFrame], city: City) -> list[date]:
+    """The local days of which there are positions or check-ins."""
+    out = set(heard)
+    for frame in checkins:
+        out |= set(pd.to_datetime(frame["time"], utc=True).dt.tz_convert(city.timezone).dt.date)
+    return sorted(out)
+
+
+def _in_force(reads: Iterable[tuple[Source, Read]], day: date) -> dict[str, pd.DataFrame]:
+    """The roster's tables of sources, of each those with the latest `valid_from` not after a day (as `Store.edition_at`)."""
+    since: dict[str, date] = {}
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for source, read in reads:
+        begins = source.valid_from or ALWAYS
+        if source.table not in ROSTER or begins > day or begins < since.get(source.table, begins):
+            continue
+        if begins > since.get(source.table, ALWAYS) and source.table in parts:
+            parts[source.table] = []
+        since[source.table] = begins
+        parts.setdefault(source.table, []).append(read.frame)
+    return {t: pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0] for t, frames in parts.items()}
 
 
 def from_store(city: City, store: Store, *, silence_s: float, days: int = 7) -> Holdings:
@@ -133,7 +175,7 @@ def from_store(city: City, store: Store, *, silence_s: float, days: int = 7) -> 
     tables = {e.table: store.read(e.table, e.edition_id) for e in store.editions()}  # the newest of a table comes last
     held = store.positions.days()
     scans = [store.positions.scan(d).select(["device_id", "t_ms"]) for d in held[-days:]]
-    devices, _ = _devices(scans, city, silence_s)
+    devices, heard = _devices(scans, city, silence_s)
     newest: dict[str, SourceRecord] = {}
     aside: dict[str, dict[str, int]] = {}
     for manifest in store.manifests():
@@ -141,15 +183,28 @@ def from_store(city: City, store: Store, *, silence_s: float, days: int = 7) -> 
             newest[manifest.record.source] = manifest.record
             if manifest.reasons:
                 aside[manifest.record.source] = dict(manifest.reasons)
-    return Holdings(tables, devices, tuple(held), tuple(newest[n] for n in sorted(newest)), aside)
+    told = _days_told(heard, [tables["checkins"]] if "checkins" in tables else [], city)
+    rosters = {}
+    for day in told:
+        found = {t: e for t in ROSTER if (e := store.edition_at(t, day)) is not None}
+        rosters[day] = {t: store.read(t, e.edition_id) for t, e in found.items()}
+    return Holdings(
+        tables, devices, tuple(held), tuple(newest[n] for n in sorted(newest)), aside, heard=heard, rosters=rosters
+    )
 
 
-def _devices(positions: list[pa.Table], city: City, silence_s: float) -> tuple[pd.DataFrame, tuple[date, ...]]:
+def _devices(
+    positions: list[pa.Table], city: City, silence_s: float
+) -> tuple[pd.DataFrame, dict[date, frozenset[str]]]:
+    """Figures of the devices, and which were heard on each local day, ascending."""
     if not sum(len(p) for p in positions):
-        return pd.DataFrame(columns=list(DEVICE_COLUMNS)), ()
+        return pd.DataFrame(columns=list(DEVICE_COLUMNS)), {}
     device = np.concatenate([np.asarray(p.column("device_id").to_pylist(), dtype=object) for p in positions])
     t_ms = np.concatenate([p.column("t_ms").to_numpy() for p in positions]).astype(np.int64)
     local = pd.DatetimeIndex(t_ms.astype("datetime64[ms]")).tz_localize("UTC").tz_convert(city.timezone)
     day = local.tz_localize(None).normalize().to_numpy().astype("datetime64[D]").astype(np.int64)
-    found = tuple(d.astype(object) for d in np.unique(day).astype("datetime64[D]"))
-    return device_figures(device, t_ms, day, silence_s=silence_s), found
+    heard = {}
+    for number in np.unique(day).tolist():
+        names = frozenset(str(d) for d in np.unique(device[day == number].astype(str)))
+        heard[np.datetime64(number, "D").astype(object)] = names
+    return device_figures(device, t_ms, day, silence_s=silence_s), heard

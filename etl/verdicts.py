@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
+from etl.holdings import ROSTER
 from gis.calendar import any_provisional, is_provisional
 from gis.clock_notes import lacks_verification, spot_unmarked
+from gis.crew import build_crew, column_ms, device_modes, with_devices
+from gis.decidable import obstacle
+from gis.model import MODES
 from gis.standard import CommunityRule, DensityRule, RoadRule, RoundsRule, StatementRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from datetime import date
 
     from etl.holdings import Holdings
+    from gis.crew import Crew
+    from gis.decidable import Obstacle
     from gis.standard import Clock, Rule, Standard
     from layers.city import City
 
@@ -51,7 +57,7 @@ def judge_rule(rule: Rule, city: City, holdings: Holdings, standard: Standard) -
     if isinstance(rule, DensityRule):
         return _judge_density(rule, holdings, standard)
     if isinstance(rule, CommunityRule):
-        return _judge_community(rule, holdings)
+        return _judge_community(rule, city, holdings, standard)
     return _judge_statement(rule, holdings)
 
 
@@ -80,7 +86,7 @@ def _judge_road(rule: RoadRule, city: City, holdings: Holdings, standard: Standa
         )
     if not kinds & set(standard.scope.area_kinds):
         finding.doubts.append(("没有范围图层，全部道路视为在范围内", "no scope layer: every road is taken as in scope"))
-    _need_tracks(finding, city, holdings, rule.roles)
+    _need_evidence(finding, city, holdings, standard, rule)
     _need_calendar(finding, holdings, standard, working=rule.calendar == "working")
     if rule.interval_s:
         _need_pace(finding, holdings, standard)
@@ -99,7 +105,7 @@ def _judge_rounds(rule: RoundsRule, city: City, holdings: Holdings, standard: St
     _need_grids(finding, holdings, rule.zone)
     if not holdings.has("road_edges"):
         finding.against.append(("没有道路，无法计算可巡长度", "no roads: nothing to measure a round by"))
-    _need_tracks(finding, city, holdings, rule.roles)
+    _need_evidence(finding, city, holdings, standard, rule)
     _need_calendar(finding, holdings, standard, working=rule.calendar == "working")
     return finding
 
@@ -142,15 +148,11 @@ def _judge_density(rule: DensityRule, holdings: Holdings, standard: Standard) ->
     return finding
 
 
-def _judge_community(rule: CommunityRule, holdings: Holdings) -> Finding:
+def _judge_community(rule: CommunityRule, city: City, holdings: Holdings, standard: Standard) -> Finding:
     finding = Finding()
     if not holdings.has("community_grids"):
         finding.against.append(("没有全科网格", "no community grids"))
-    persons = holdings.table("persons")
-    if not len(persons) or not persons["role"].isin(rule.roles).any():
-        finding.against.append(("名册中没有网格员", "no grid member in the roster"))
-    if not holdings.has("checkins") and not len(holdings.devices):
-        finding.against.append(("既无打卡也无轨迹", "neither check-ins nor tracks"))
+    _need_evidence(finding, city, holdings, standard, rule)
     missing = [_MUST_WORDS.get(m, m) for m in rule.musts if m not in _kinds(holdings)]
     if missing:
         codes = [m for m in rule.musts if m not in _kinds(holdings)]
@@ -226,27 +228,69 @@ def _need_plan(finding: Finding, clock: Clock, own: pd.DataFrame, standard: Stan
 
 
 # --- what several rules need ---
-def _need_tracks(finding: Finding, city: City, holdings: Holdings, roles: Iterable[str]) -> None:
-    if not len(holdings.devices):
-        finding.against.append(("没有定位数据", "no positions"))
+_OBSTACLES: dict[tuple[Obstacle, bool], Pair] = {  # of a rule by tracks alone, and of one by check-ins too
+    ("no_data", False): ("没有定位数据", "no positions"),
+    ("no_data", True): ("既无打卡也无轨迹", "neither check-ins nor tracks"),
+    ("no_roster", False): ("名册中没有有权巡查的人员", "nobody in the roster may patrol this"),
+    ("no_roster", True): ("名册中没有网格员", "no grid member in the roster"),
+    ("no_device", False): ("没有一台有定位的设备登记到有权人员", "no device with positions is assigned to anybody entitled"),
+    ("no_device", True): ("网格员没有有定位的设备，也没有打卡", "no grid member has a device with positions, and nobody checked in"),
+}  # fmt: skip
+
+
+def _need_evidence(
+    finding: Finding, city: City, holdings: Holdings, standard: Standard, rule: RoadRule | RoundsRule | CommunityRule
+) -> None:
+    """What the audit would say of each day that has positions or check-ins (see `gis.decidable`)."""
+    community = isinstance(rule, CommunityRule)
+    crews = [(d, _crew_of(city, holdings, standard, d)) for d in _days(holdings, checkins=community)]
+    marks = _checkin_days(holdings, city) if community else set()
+    found = {d: obstacle(crew, rule.roles, checkins=d in marks) for d, crew in crews}
+    barred = [d for d, code in found.items() if code]
+    if len(barred) == len(found):
+        code = found[barred[-1]] if barred else None
+        zh, en = _OBSTACLES[code or "no_data", community]
+        finding.against.append((zh, en))
         return
-    persons, carried = holdings.table("persons"), assigned(holdings)
-    entitled = set(persons.loc[persons["role"].isin(list(roles)), "person_id"]) if len(persons) else set()
-    known = set(holdings.devices["device_id"]) & carried
-    if city.counting.unassigned:
-        if len(known) < len(holdings.devices):
-            n = len(holdings.devices) - len(known)
-            finding.doubts.append(
-                (
-                    f"{n} 台未登记设备按城市文件计入，不知由谁携带",
-                    f"{n} unassigned devices count (as the city file says); nobody knows who carried them",
-                )
+    if barred:
+        code = found[barred[-1]] or "no_data"
+        zh, en = _OBSTACLES[code, community]
+        finding.doubts.append(
+            (
+                f"{len(barred)} 天无法判定（{barred[-1]}：{zh}）",
+                f"{len(barred)} days are undecided ({barred[-1]}: {en})",
             )
-        return
-    if not entitled:
-        finding.against.append(("名册中没有有权巡查的人员", "nobody in the roster may patrol this"))
-    elif not known:
-        finding.against.append(("没有一台有定位的设备登记到人", "no device with positions is assigned to a person"))
+        )
+    loose = {d.device_id for _, crew in crews for d in crew.loose}
+    if loose:
+        finding.doubts.append(
+            (
+                f"{len(loose)} 台未登记设备按城市文件计入，不知由谁携带",
+                f"{len(loose)} unassigned devices count (as the city file says); nobody knows who carried them",
+            )
+        )
+
+
+def _days(holdings: Holdings, *, checkins: bool) -> list[date]:
+    """The days that a rule can be judged on: those with positions, for community patrols those with check-ins as well."""
+    return sorted(holdings.rosters) if checkins else sorted(holdings.heard)
+
+
+def _checkin_days(holdings: Holdings, city: City) -> set[date]:
+    times = column_ms(holdings.table("checkins"), "time", 0)
+    local = pd.to_datetime(pd.Series(times, dtype="int64"), unit="ms", utc=True).dt.tz_convert(city.timezone)
+    return set(local.dt.date)
+
+
+def _crew_of(city: City, holdings: Holdings, standard: Standard, day: date) -> Crew:
+    """The roster of a day with the devices heard then."""
+    table = {t: holdings.rosters.get(day, {}).get(t, pd.DataFrame()) for t in ROSTER}
+    crew = build_crew(
+        day, city.zone, standard, **table, responsibilities=pd.DataFrame(), unassigned_modes=city.counting.counted_modes
+    )  # fmt: skip
+    known = device_modes(table["devices"], table["assignments"])
+    default = MODES[city.counting.unassigned_mode]
+    return with_devices(crew, {d: known.get(d, default) for d in sorted(holdings.heard.get(day, ()))})
 
 
 def _need_pace(finding: Finding, holdings: Holdings, standard: Standard) -> None:

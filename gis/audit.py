@@ -17,6 +17,7 @@ from gis.clock_notes import clock_notes
 from gis.clocks import case_clocks
 from gis.community import checkins_judged, community_cadence
 from gis.crew import Crew, build_crew, column_text, with_fixes
+from gis.decidable import OBSTACLES
 from gis.density import density
 from gis.evidence import evidence_of
 from gis.frequency import RoadFrequency, road_frequency
@@ -27,6 +28,7 @@ from gis.presence import presence_of
 from gis.rates import excused_millimetres
 from gis.rollups import COUNTY, road_rollups, subject_rollups
 from gis.rounds import grid_rounds
+from gis.sentences import SENTENCES
 from gis.subjects import subject_notes
 
 if TYPE_CHECKING:
@@ -348,6 +350,7 @@ def _day_notes(
             "非工作日：按工作日计的路段规则当天不要求",
             "a day off: road rules of working days ask for nothing",
         )
+    yield from _charged_notes(standard, tables)
     windows = tables["section_windows"]
     partial = (
         int((windows["required_share"] < standard.measure.full_patrol_share.value - 1e-9).sum()) if len(windows) else 0
@@ -367,3 +370,21 @@ def _day_notes(
         "项度量设定为假设，见标准文件",
         "settings of the standard are assumptions; see its file",
     )
+
+
+def _charged_notes(standard: Standard, tables: Mapping[str, pd.DataFrame]) -> Iterable[_Note]:
+    """What cannot be decided that day, rule by rule, and how many windows nobody answered for."""
+    causes = [
+        t[["rule_id", "cause"]] for n in ("section_windows", "grid_days", "community_windows") if len(t := tables[n])
+    ]
+    found = pd.concat(causes, ignore_index=True) if causes else pd.DataFrame(columns=["rule_id", "cause"])
+    for rule_id, rule in standard.rules.items():
+        for code in OBSTACLES:
+            count = int(((found["rule_id"] == rule_id) & (found["cause"] == code)).sum())
+            words = SENTENCES[code]
+            yield (f"rule.{code}", rule_id, count, f"个应巡时段为未知（{rule.zh}）：{words.zh}",
+                   f"windows are unknown ({rule.en}): {words.en}")  # fmt: skip
+    windows = tables["section_windows"]
+    alone = int((windows["attribution"] == "unit").sum()) if len(windows) else 0
+    yield ("window.of_unit", "section_windows", alone, "个漏巡或未知的时段没有责任人在岗，计入单位，按全体有权人员的定位判定",
+           "windows missed or unknown had nobody responsible on duty: charged to the unit, judged by everybody entitled")  # fmt: skip

@@ -5,11 +5,13 @@ the more so the shorter the section. So each window gets the probability p that 
 over a few features of its data (`features`), fitted on simulated days with known truth and made monotone and honest by isotonic regression
 (Zadrozny & Elkan 2002) on days that the model predicted without having seen them. A *missed* with p above `doubt_missed`, and a *covered*
 with p below `doubt_covered`, is *unknown*; a limit may be milder where the matcher was sure of its streets (`Doubt`).
+
+Windows for which nobody answered have models of their own (`unit_models`), fitted on days on which nobody is named, or no roster known.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +21,10 @@ from scipy.special import expit
 
 from gis.pace import pace
 from gis.parallel_streets import BESIDE_M
-from gis.sentences import SENTENCES
+from gis.sentences import SENTENCES, UNIT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -77,13 +79,28 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationTable:
-    """A fitted calibration with where it comes from."""
+    """A fitted calibration with where it comes from.
+
+    Attributes:
+        version: its name.
+        fitted_on: days, in words.
+        doubt_missed, doubt_covered: limits of p.
+        models: by call, of windows for which somebody answered.
+        unit_models: by call, of windows for which nobody did; none: they go by `models`.
+        unit_fitted_on: days of these, in words.
+    """
 
     version: str
     fitted_on: str
     doubt_missed: Doubt
     doubt_covered: Doubt
     models: Mapping[str, CallModel]
+    unit_models: Mapping[str, CallModel] = field(default_factory=dict)
+    unit_fitted_on: str = ""
+
+    def models_of(self, *, unit: bool) -> Mapping[str, CallModel]:
+        """The models of windows for which nobody answered, or somebody."""
+        return self.unit_models if unit and self.unit_models else self.models
 
 
 # --- quality of the data ---
@@ -157,10 +174,26 @@ class Quality:
         persons: float64 (persons of the crew, 3), the best of the devices that each carried; where nothing is known of a person, the
             median of all persons; where nothing is known of any, the median of all devices.
         overall: float64 (3,), the median of the persons; of the devices where there is no roster.
+        known: bool (persons,), of whom something is known.
+        loose: float64 (L, 3), of the devices that nobody carried and that count.
     """
 
     persons: npt.NDArray[np.float64]
     overall: npt.NDArray[np.float64]
+    known: npt.NDArray[np.bool_]
+    loose: npt.NDArray[np.float64]
+
+    def of_entitled(self, persons: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Quality of those who may have patrolled where nobody answers, float64 (3,): a quarter of them are worse, column by column.
+
+        Whose patrol was overlooked is not known, so it is not the best of them that counts.
+        """
+        who = np.array(persons, dtype=np.int64)
+        rows = np.concatenate([self.persons[who[self.known[who]]], self.loose])
+        if not len(rows):
+            return self.overall
+        gap, sure, jitter = (np.quantile(rows[:, i], q) for i, q in ((0, 0.75), (1, 0.25), (2, 0.75)))
+        return np.array([gap, sure, jitter])
 
 
 def quality_of(passes: Passes, crew: Crew) -> Quality:
@@ -175,7 +208,11 @@ def quality_of(passes: Passes, crew: Crew) -> Quality:
     known = np.isfinite(own).all(axis=1)
     typical = np.median(own[known], axis=0) if known.any() else _median(quality)
     persons = np.where(known[:, None], own, typical)
-    return Quality(persons, np.median(persons, axis=0) if len(persons) else _median(quality))
+    loose = quality[[place[d.device_id] for d in crew.loose if d.device_id in place]].reshape(-1, 3)
+    return Quality(
+        persons, np.median(persons, axis=0) if len(persons) else _median(quality), known,
+        loose[np.isfinite(loose).all(axis=1)],
+    )  # fmt: skip
 
 
 def _median(quality: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -196,7 +233,11 @@ def _best(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def features(
-    windows: pd.DataFrame, beside: npt.NDArray[np.float64], quality: Quality, crew: Crew
+    windows: pd.DataFrame,
+    beside: npt.NDArray[np.float64],
+    quality: Quality,
+    crew: Crew,
+    roles: Mapping[str, Collection[str]] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Features of windows, float64 (N, len(FEATURES)).
 
@@ -205,10 +246,9 @@ def features(
         beside: float64 (N, len(BESIDE_M)), `parallel_shares` of the section of each.
         quality: of the passes of the day.
         crew: the roster it was judged with.
+        roles: whom each rule entitles, for windows for which nobody answers; None: everybody in the roster.
     """
-    index = crew.index or {p.person_id: i for i, p in enumerate(crew.persons)}
-    codes, names = pd.factorize(windows["person_ids"].fillna("").astype(str))
-    table = np.array([_of(str(n), index, quality) for n in names]).reshape(-1, 3)[codes]
+    table = _row_quality(windows, quality, crew, roles)
     need = np.maximum(windows["required_share"].to_numpy(dtype=float), 1e-9)
     reached = np.minimum(windows["covered_share"].to_numpy(dtype=float) / need, 1.2)
     took = np.maximum(windows["needed_s"].to_numpy(dtype=float), 1.0)
@@ -226,37 +266,64 @@ def features(
     return np.concatenate([np.stack(columns, axis=1), beside], axis=1)
 
 
-def _of(who: str, index: Mapping[str, int], quality: Quality) -> npt.NDArray[np.float64]:
-    """Quality of the data of those who answer: the best of them; that of everybody where nobody is rostered."""
-    rows = [index[p] for p in who.split(";") if p in index]
-    return _best(quality.persons[rows]) if rows else quality.overall
+def _row_quality(
+    windows: pd.DataFrame, quality: Quality, crew: Crew, roles: Mapping[str, Collection[str]] | None
+) -> npt.NDArray[np.float64]:
+    """Quality of the data that each window is judged by, float64 (N, 3): the best of those who answer, else that of those entitled."""
+    index = crew.index or {p.person_id: i for i, p in enumerate(crew.persons)}
+    codes, names = pd.factorize(windows["person_ids"].fillna("").astype(str))
+    own = [[index[p] for p in str(n).split(";") if p in index] for n in names]
+    table = np.array([_best(quality.persons[rows]) if rows else quality.overall for rows in own]).reshape(-1, 3)[codes]
+    nobody = np.array([not rows for rows in own], dtype=np.bool_)[codes]
+    rule_of, rules = pd.factorize(windows["rule_id"])
+    for i, rule in enumerate(rules):
+        entitled = crew.of_roles(roles[rule]) if roles and rule in roles else list(range(len(crew.persons)))
+        table[nobody & (rule_of == i)] = quality.of_entitled(entitled)
+    return table
+
+
+def for_nobody(windows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which windows nobody on duty answered for, bool (N,)."""
+    out: npt.NDArray[np.bool_] = (windows["person_ids"].fillna("") == "").to_numpy(dtype=np.bool_)
+    return out
 
 
 # --- use ---
 def calibrate(
-    windows: pd.DataFrame, beside: npt.NDArray[np.float64], quality: Quality, crew: Crew, table: CalibrationTable
+    windows: pd.DataFrame,
+    beside: npt.NDArray[np.float64],
+    quality: Quality,
+    crew: Crew,
+    table: CalibrationTable,
+    *,
+    roles: Mapping[str, Collection[str]] | None = None,
 ) -> pd.DataFrame:
     """The windows with calibrated `probability`, and *unknown* (cause `unsupported`) where the data cannot support the call.
 
     A call by the responsible person that is the same as the call by anyone is doubted with it. Excused windows stay as they are, and so do
-    those missed because nobody was rostered. Arguments as those of `features`, and the table to apply.
+    those missed because nobody entitled was on duty. Arguments as those of `features`, and the table to apply.
     """
     if not len(windows):
         return windows
     out = windows.copy()
-    x = features(windows, beside, quality, crew)
-    call = windows["outcome"].to_numpy(dtype=object)
-    p = probabilities(call, x, table, raw=windows["probability"].to_numpy(dtype=float))
+    x = features(windows, beside, quality, crew, roles)
+    call, unit = windows["outcome"].to_numpy(dtype=object), for_nobody(windows)
+    p = probabilities(call, x, table, unit=unit, raw=windows["probability"].to_numpy(dtype=float))
     out["probability"] = p
-    nobody = (windows["cause"] == "no_rostered").to_numpy(dtype=bool)  # no data would have helped: charged to the unit
-    given_up = (call == "missed") & doubted("missed", p, x, table.doubt_missed) & ~nobody
+    certain = (windows["cause"] == "no_rostered").to_numpy(dtype=bool)  # no data would have helped
+    given_up = (call == "missed") & doubted("missed", p, x, table.doubt_missed) & ~certain
     given_up |= (call == "covered") & doubted("covered", p, x, table.doubt_covered)
     same = given_up & (windows["outcome_responsible"].to_numpy(dtype=object) == call)
     out.loc[given_up, "outcome"] = "unknown"
     out.loc[same, "outcome_responsible"] = "unknown"
     out.loc[given_up, "cause"] = "unsupported"
     said = SENTENCES["unsupported"].zh
-    out.loc[given_up, "missing"] = [said.format(f"{percent:.0f}") for percent in (p[given_up] * 100).tolist()]
+    out.loc[given_up, "missing"] = [
+        (UNIT.zh if alone else "") + said.format(f"{percent:.0f}")
+        for alone, percent in zip(unit[given_up].tolist(), (p[given_up] * 100).tolist(), strict=True)
+    ]
+    if "attribution" in out:  # a covered window that is covered no more is charged to somebody
+        out.loc[given_up, "attribution"] = np.where(unit[given_up], "unit", "person")
     return out
 
 
@@ -265,13 +332,23 @@ def probabilities(
     x: npt.NDArray[np.float64],
     table: CalibrationTable,
     *,
+    unit: npt.NDArray[np.bool_],
     raw: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Probability that a window was truly covered, from its call and features; `raw` where no model speaks of the call (excused)."""
+    """Probability that a window was truly covered, from its call and features; `raw` where no model speaks of the call (excused).
+
+    Args:
+        call: object (N,).
+        x: float64 (N, len(FEATURES)).
+        table: with the models.
+        unit: bool (N,), windows for which nobody answered.
+        raw: float64 (N,).
+    """
     p = raw.copy()
-    for name, model in table.models.items():
-        mine = call == name
-        p[mine] = np.round(model.probability(x[mine]), _DIGITS)
+    for alone in (False, True):
+        for name, model in table.models_of(unit=alone).items():
+            mine = (call == name) & (unit == alone)
+            p[mine] = np.round(model.probability(x[mine]), _DIGITS)
     return p
 
 

@@ -19,6 +19,7 @@ from gis.calendar import community_windows, intersect, total_ms, union
 from gis.checkins import Judged, judge_checkins, points_on
 from gis.coverage import COUNTS, SLOW
 from gis.crew import column_ms, column_text, entitled_time, overlap_ms, stamp
+from gis.decidable import obstacle
 from gis.reach import usable_ms
 from gis.rounds import whole_day
 from gis.sentences import SENTENCES
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from gis.calendar import Interval
     from gis.crew import Crew
+    from gis.decidable import Obstacle
     from gis.model import Passes
     from gis.network.model import Network
     from gis.silence import Silence
@@ -67,12 +69,13 @@ class _Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """What arrived of one day, from anybody of the city, and whether somebody of the rule's roles was on duty."""
+    """What arrived of one day, from anybody of the city; whether somebody of the rule's roles was on duty; why it decides nothing."""
 
     span: Interval
     fixes: bool
     checkins: bool
     on_duty: bool
+    obstacle: Obstacle | None
 
 
 def community_cadence(
@@ -313,21 +316,28 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
         due, found = [mine], [_visited(mine, window, evidence)]
     done = [t or c for t, c in found]
     finished = window[1] <= crew.end_ms
+    cause: str | None = None
     if not finished:
         outcome = "open"
     elif all(done):
         outcome = "covered"
     elif _excused(grid, window, exceptions, standard.measure.excused_share.value):
-        outcome = "excused"
+        outcome, cause = "excused", "exception"
     else:
         left = [p for p, ok in zip(due, done, strict=True) if not ok]
-        mute = _undelivered(crew, grid, rule, window, days) or _unheard(crew, grid, rule, window, left, standard)
-        outcome = "unknown" if mute else "missed"
+        cause = _barred(window, days)
+        if cause is None and _undelivered(crew, grid, rule, window, days):
+            cause = "no_data"
+        if cause is None and _unheard(crew, grid, rule, window, left, standard):
+            cause = "silent"
+        outcome = "missed" if cause is None else "unknown"
+        cause = cause or ("partial" if any(done) else "not_passed")
     track, checkin = any(t for t, _ in found), any(c for _, c in found)
     missing = "、".join(p.name for p, ok in zip(due, done, strict=True) if not ok)
     kinds = {(True, True): "both", (True, False): "track", (False, True): "checkin"}
     return (
         grid, rule_id, window[0], window[1], finished, len(due), sum(done), missing or None, kinds.get((track, checkin)), outcome,
+        cause,
     )  # fmt: skip
 
 
@@ -343,15 +353,19 @@ def _excused(grid: str, window: Interval, exceptions: pd.DataFrame, share: float
 
 def _days(history: Sequence[tuple[Passes, Crew]], checkins: pd.DataFrame, rule: CommunityRule) -> tuple[_Day, ...]:
     marks = np.array(column_ms(checkins, "time", 0), dtype=np.int64)
-    return tuple(
-        _Day(
-            (crew.start_ms, crew.end_ms),
-            len(passes.devices) > 0,
-            bool(((marks >= crew.start_ms) & (marks < crew.end_ms)).any()),
-            any(crew.persons[p].watch for p in crew.of_roles(rule.roles)),
-        )
-        for passes, crew in history
-    )
+    out = []
+    for passes, crew in history:
+        checked = bool(((marks >= crew.start_ms) & (marks < crew.end_ms)).any())
+        on_duty = any(crew.persons[p].watch for p in crew.of_roles(rule.roles))
+        barred = obstacle(crew, rule.roles, checkins=checked)
+        out.append(_Day((crew.start_ms, crew.end_ms), len(passes.devices) > 0, checked, on_duty, barred))
+    return tuple(out)
+
+
+def _barred(window: Interval, days: Sequence[_Day]) -> Obstacle | None:
+    """Why none of a window's days can decide the rule (that of the last); None where one can."""
+    found = [d.obstacle for d in days if d.span[0] < window[1] and d.span[1] > window[0]]
+    return found[-1] if found and all(found) else None
 
 
 def _undelivered(crew: Crew, grid: str, rule: CommunityRule, window: Interval, days: Sequence[_Day]) -> bool:
@@ -418,6 +432,7 @@ _COLUMNS = (
     "missing",
     "evidence",
     "outcome",
+    "cause",
     "doubtful_checkins",
 )
 

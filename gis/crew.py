@@ -87,6 +87,22 @@ class Carry:
 
 
 @dataclass(frozen=True, slots=True)
+class Loose:
+    """A device that nobody carried that day and that counts as patrol all the same.
+
+    Attributes:
+        mode: how it moves.
+        silences: stretches of the local day in which it was not heard.
+        limit_ms: shorter ones are the wait for its next fix.
+    """
+
+    device_id: str
+    mode: int
+    silences: tuple[Silence, ...] = ()
+    limit_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Duty:
     """A person answers for a target for a while; `stands_in`: only in the place of somebody on leave, not named for it."""
 
@@ -113,6 +129,8 @@ class Crew:
         observed: observed intervals of each person (within `duty`), filled by `with_fixes`.
         silences: the silent intervals with where each began and ended, filled by `with_fixes`.
         blind: not a single fix of anybody that day: nothing can be called missed.
+        heard: devices with positions that day, filled by `with_fixes`; None: not known.
+        loose: those of them that nobody carried and that count, filled by `with_fixes`, by id.
     """
 
     start_ms: int
@@ -126,6 +144,8 @@ class Crew:
     index: Mapping[str, int] = field(default_factory=dict)
     blind: bool = False
     silences: tuple[tuple[Silence, ...], ...] = ()
+    heard: frozenset[str] | None = None
+    loose: tuple[Loose, ...] = ()
 
     def carried(self) -> frozenset[str]:
         """Ids of the devices that somebody carried at some time of the day."""
@@ -225,8 +245,8 @@ def device_modes(devices: pd.DataFrame, assignments: pd.DataFrame) -> dict[str, 
         devices: table `devices` (device_id, mode).
         assignments: table `assignments` (device_id, mode or missing).
     """
-    modes = {d: MODES[m] for d, m in zip(devices["device_id"], devices["mode"], strict=True)}
-    carried = assignments.dropna(subset=["mode"])
+    modes = {d: MODES[m] for d, m in zip(devices["device_id"], devices["mode"], strict=True)} if len(devices) else {}
+    carried = assignments.dropna(subset=["mode"]) if len(assignments) else pd.DataFrame(columns=["device_id", "mode"])
     return modes | {d: MODES[m] for d, m in zip(carried["device_id"], carried["mode"], strict=True) if m in MODES}
 
 
@@ -309,8 +329,32 @@ def with_fixes(crew: Crew, fixes: Fixes, standard: Standard) -> Crew:
         gaps = [g for g in subtract(person.watch, known) if g[1] - g[0] > limit_ms[i]]
         silences.append(silences_of(gaps, spans))
     silent = tuple(tuple((s.start_ms, s.end_ms) for s in of) for of in silences)
-    blind = not len(fixes.t_ms)
-    return replace(crew, silent=silent, observed=tuple(observed), silences=tuple(silences), blind=blind)
+    return replace(
+        crew, silent=silent, observed=tuple(observed), silences=tuple(silences), blind=not len(fixes.t_ms),
+        heard=frozenset(fixes.devices[i] for i in np.unique(fixes.device_ix).tolist()),
+        loose=_loose(crew, fixes, heard, limit_of),
+    )  # fmt: skip
+
+
+def with_devices(crew: Crew, modes: Mapping[str, int]) -> Crew:
+    """The crew with which devices were heard, and how each moves, where nothing more is asked of their fixes."""
+    carried = crew.carried()
+    loose = [Loose(d, int(m)) for d, m in sorted(modes.items()) if d not in carried and int(m) in crew.unassigned_modes]
+    return replace(crew, heard=frozenset(modes), loose=tuple(loose), blind=not modes)
+
+
+def _loose(
+    crew: Crew, fixes: Fixes, heard: Mapping[str, Sequence[Heard]], limit_of: Mapping[str, int]
+) -> tuple[Loose, ...]:
+    """The devices that nobody carried and that count, with when each was not heard."""
+    carried, day = crew.carried(), [(crew.start_ms, crew.end_ms)]
+    out = []
+    for device, mode in zip(fixes.devices, fixes.mode.tolist(), strict=True):
+        spans = heard.get(device, [])
+        if device not in carried and mode in crew.unassigned_modes and spans:
+            gaps = subtract(day, union((s.start_ms, s.end_ms) for s in spans))
+            out.append(Loose(device, mode, silences_of(gaps, spans), limit_of[device]))
+    return tuple(sorted(out, key=lambda x: x.device_id))
 
 
 # --- arrays for the kernels ---

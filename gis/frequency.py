@@ -2,7 +2,9 @@
 
 Per window of a section one of four outcomes: *covered* (the distinct length of the passes that count reaches the required share of what is
 open), else *excused* (registered exceptions close all of it for enough of its duty time), else *unknown* (those who answer for it were
-unheard long enough that a full patrol could have fitted, or only inferred passes would complete it), else *missed*.
+unheard long enough that a full patrol could have fitted, only inferred passes would complete it, or the data cannot decide the rule at
+all), else *missed*. Where nobody answers, everybody entitled who was on duty stands in their place (`gis.entitled`); whom a window is
+charged to is told apart from what came of it (`attribution`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from gis.calibration_tables import table_named
 from gis.closures import closed_all_day, closed_windows, closures_of, nothing_left, open_pieces, partly
 from gis.coverage import COUNTS, SLOW, Pieces, Strokes
 from gis.crew import carried_time, stamp
+from gis.decidable import obstacle
+from gis.entitled import others_on_duty
 from gis.evidence import evidence_of
 from gis.parallel_streets import parallel_shares
 from gis.rates import COVERED, EXCUSED, MISSED, OUTCOMES, UNKNOWN
@@ -98,7 +102,7 @@ def road_frequency(
         beside = parallel_shares(network) if beside is None else beside
         windows = calibrate(
             windows, beside[plan.section_of_row], quality or quality_of(passes, crew), crew,
-            table_named(standard.calibration.calls),
+            table_named(standard.calibration.calls), roles={k: r.roles for k, r in standard.road_rules().items()},
         )  # fmt: skip
     windows["named_by"] = (named_by := answered_by(network, crew, entries))[plan.section_of_row]
     closed = closed_all_day(closures, network, standard, plan)
@@ -148,10 +152,14 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
         answer, network, crew, standard, entries, plan.set_of, plan.sets, rows=short, section_of_row=plan.section_of_row,
         window_of_row=plan.window_of_row,
     )  # fmt: skip
-    answer = replace(answer, reach_mm=reach_mm)
     full = np.ceil(owed * proportion).astype(np.int64)
-    outcome, cause = _outcomes(reached, need, full, answer, excused, standard, blind=crew.blind)
-    outcome_own, _ = _outcomes(own, need, full, answer, excused, standard, blind=crew.blind)
+    answer, nobody, certain = _with_others(replace(answer, reach_mm=reach_mm), network, crew, standard, plan)
+    rules = [obstacle(crew, r.roles) or "" for r in standard.road_rules().values()]
+    barred = np.array([*rules, ""], dtype=object)[plan.rule_of[plan.section_of_row]]
+    doubt = _Doubt(answer, certain, barred, excused)
+    outcome, cause = _outcomes(reached, need, full, doubt, standard)
+    outcome_own, _ = _outcomes(own, need, full, doubt, standard)
+    outcome_own[nobody & (outcome == COVERED)] = MISSED  # others patrolled it; of those who answer nobody did
     outcome_own[own_found.done] = COVERED
     closed_mm = np.where(outcome == EXCUSED, closed.mm, length - owed)
     exception_id = np.where(closed_mm > 0, closed.exception_id, "")
@@ -176,9 +184,10 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
             "silent_s": answer.silent_ms / 1000,
             "needed_s": full / answer.speed_mm_s if len(full) else np.zeros(0),
             "cause": cause,
+            "attribution": _attribution(outcome, nobody, barred),
             "missing": missing_sentences(
-                cause=cause, covered_mm=reached["covered"], any_speed_mm=reached["any_speed"], need_mm=need, length_mm=owed,
-                share=share, silent_ms=answer.silent_ms, needed_s=full / np.maximum(answer.speed_mm_s, 1),
+                cause=cause, unit=nobody & (barred == ""), covered_mm=reached["covered"], any_speed_mm=reached["any_speed"],
+                need_mm=need, length_mm=owed, share=share, silent_ms=answer.silent_ms, needed_s=full / np.maximum(answer.speed_mm_s, 1),
                 exception_id=exception_id, reasons={e.exception_id: e.reason for e in closures.excuses}, closed_mm=length - owed,
             ),
             "exception_id": exception_id,
@@ -187,7 +196,7 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
             "passes": reached["passes"],
         }
     )  # fmt: skip
-    for c in ("cause", "missing", "exception_id", "person_ids"):
+    for c in ("cause", "attribution", "missing", "exception_id", "person_ids"):
         frame[c] = frame[c].where(frame[c] != "", None)
     return frame
 
@@ -263,37 +272,70 @@ def _reached(strokes: Strokes, pieces: Pieces, need: I8, rows: int, standard: St
     }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Doubt:
+    """Of N rows: what may keep a window that was not seen to be covered from being missed.
+
+    Attributes:
+        answer: time of those by whose evidence it is judged.
+        certain: bool (N,), nobody entitled was on duty.
+        barred: object (N,), why its rule cannot be decided that day (`gis.decidable`), '' where it can.
+        excused: bool (N,).
+    """
+
+    answer: Answer
+    certain: npt.NDArray[np.bool_]
+    barred: npt.NDArray[np.object_]
+    excused: npt.NDArray[np.bool_]
+
+
+def _with_others(
+    answer: Answer, network: Network, crew: Crew, standard: Standard, plan: RoadPlan
+) -> tuple[Answer, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """The answer with everybody entitled where nobody answers; bool (N,): where that is; and where nobody at all was on duty."""
+    nobody = answer.duty_ms == 0
+    others = others_on_duty(network, crew, standard, plan, nobody)
+    judged = nobody & (others.count > 0)
+    columns = {
+        n: np.where(judged, getattr(others, n), getattr(answer, n)) for n in ("silent_ms", "reach_mm", "speed_mm_s")
+    }
+    return replace(answer, **columns), nobody, nobody & ~judged
+
+
 def _outcomes(
-    reached: dict[str, Any],
-    need: I8,
-    full: I8,
-    answer: Answer,
-    excused: npt.NDArray[np.bool_],
-    standard: Standard,
-    *,
-    blind: bool,
+    reached: dict[str, Any], need: I8, full: I8, doubt: _Doubt, standard: Standard
 ) -> tuple[I8, npt.NDArray[np.object_]]:
-    """Outcome (index of OUTCOMES) and cause of every row; *blind*: no fix of anybody at all, so that nothing can be called missed."""
+    """Outcome (index of OUTCOMES) and cause of every row."""
     covered = reached["covered"] >= need
     lacking = full if standard.measure.unknown_need.value == "full" else np.maximum(need - reached["covered"], 0)
-    rostered = answer.duty_ms > 0
-    silent = rostered & (answer.silent_ms > 0) & (answer.reach_mm >= lacking)
+    silent = (doubt.answer.silent_ms > 0) & (doubt.answer.reach_mm >= lacking)
     doubtful = reached["inferred"] >= need
+    barred = doubt.barred != ""
     outcome = np.full(len(need), MISSED)
-    outcome[silent | doubtful | blind] = UNKNOWN
-    outcome[excused] = EXCUSED
+    outcome[silent | doubtful | barred] = UNKNOWN
+    outcome[doubt.excused] = EXCUSED
     outcome[covered] = COVERED
     fast = reached["any_speed"] > reached["covered"]
     cause = np.full(len(need), "not_passed", dtype=object)
     cause[reached["covered"] > 0] = "partial"
     cause[fast & (reached["any_speed"] >= need)] = "too_fast"
-    cause[~rostered] = "no_rostered"
+    cause[doubt.certain] = "no_rostered"
     cause[doubtful] = "inferred"
     cause[silent] = "silent"
-    cause[np.full(len(need), blind)] = "no_data"
-    cause[excused] = "exception"
+    cause[barred] = doubt.barred[barred]
+    cause[doubt.excused] = "exception"
     cause[covered] = ""
     return outcome, cause
+
+
+def _attribution(
+    outcome: I8, nobody: npt.NDArray[np.bool_], barred: npt.NDArray[np.object_]
+) -> npt.NDArray[np.object_]:
+    """Whom a window is charged to, missed or not known: person, unit (nobody answered), observability (no data of anybody); '' else."""
+    to = np.where(nobody, "unit", "person").astype(object)
+    to[barred != ""] = "observability"
+    to[(outcome == COVERED) | (outcome == EXCUSED)] = ""
+    return to
 
 
 def _entries_csr(entries: Sequence[tuple[Entry, ...]]) -> tuple[I8, I8, I8, I8]:

@@ -109,7 +109,7 @@ def _distances(
     """
     unique = sorted(set(asked))
     place = {key: i for i, key in enumerate(unique)}
-    lines = _section_lines(network, np.unique(np.array([k for k, _, _ in unique], dtype=np.int64)))
+    lines = section_lines(network, np.unique(np.array([k for k, _, _ in unique], dtype=np.int64)))
     shapes = np.array([lines[k] for k, _, _ in unique], dtype=object)
     far = np.zeros((len(unique), 2))
     for side, name in enumerate(("left", "back")):
@@ -120,7 +120,7 @@ def _distances(
     return far[[place[key] for key in asked]]
 
 
-def _section_lines(network: Network, sections: I8) -> dict[int, shapely.Geometry]:
+def section_lines(network: Network, sections: I8) -> dict[int, shapely.Geometry]:
     """Sections as lines in the metric CRS, made of their segments."""
     graph = network.graph
     order = np.argsort(network.seg_section, kind="stable")

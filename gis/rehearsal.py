@@ -14,7 +14,7 @@ import pandas as pd
 import pyproj
 
 from gis.calendar import day_bounds, duty_intervals, windows_of
-from gis.crew import build_crew, with_fixes
+from gis.crew import Crew, build_crew, with_devices, with_fixes
 from gis.degrade import degrade
 from gis.frequency import road_frequency
 from gis.model import Mode
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import numpy.typing as npt
 
-    from gis.crew import Crew
     from gis.degrade import Degradation, Observations
     from gis.matching import Matcher
-    from gis.model import Passes
+    from gis.model import Fixes, Passes
     from gis.network.model import Network
     from gis.simulate import Movement
     from gis.standard import RoadRule, RoundsRule, Standard
@@ -252,15 +251,32 @@ def observe(network: Network, day: Rehearsal, how: Degradation, *, rng: np.rando
     return degrade(network.graph, day.moved, replace(how, silences=day.silences), rng=rng)
 
 
+def nobody_named(day: Rehearsal) -> Rehearsal:
+    """The same day where nobody is named for anything."""
+    return replace(day, crew=replace(day.crew, duties=()))
+
+
+def no_roster(day: Rehearsal) -> Rehearsal:
+    """The same day where no roster is known and every device counts."""
+    crew = Crew(day.crew.start_ms, day.crew.end_ms, (), (), (), unassigned_modes=frozenset(int(m) for m in Mode))
+    modes = {d: int(m) for d, m in zip(day.moved.devices, day.moved.passes.mode, strict=True)}
+    return replace(day, crew=with_devices(crew, modes))
+
+
 def match(
     network: Network, matcher: Matcher, seen: Observations, crew: Crew, standard: Standard
 ) -> tuple[Passes, Crew]:
     """Observed positions through the audit's own steps: flagged, matched, silences found."""
+    fixes = fixes_of(network, seen)
+    return matcher.match(fixes), with_fixes(crew, fixes, standard)
+
+
+def fixes_of(network: Network, seen: Observations) -> Fixes:
+    """Observed positions as the audit reads them, flagged."""
     lon, lat = pyproj.Transformer.from_crs(network.graph.crs, 4326, always_xy=True).transform(seen.x, seen.y)
     names = np.array(seen.devices, dtype=object)[seen.device_ix]
     mode = {d: Mode(int(m)) for d, m in zip(seen.devices, seen.mode, strict=True)}
-    fixes = prepare_fixes(names, seen.t_ms, lon, lat, crs=network.graph.crs, mode=mode)
-    return matcher.match(fixes), with_fixes(crew, fixes, standard)
+    return prepare_fixes(names, seen.t_ms, lon, lat, crs=network.graph.crs, mode=mode)
 
 
 def judge(

@@ -17,6 +17,7 @@ from gis.calendar import duty_intervals, windows_of
 from gis.closures import Closed, closed_windows, closures_of, nothing_left, open_cells_mm, open_stretches
 from gis.coverage import COUNTS, SLOW, WindowSets
 from gis.crew import column_text, entitled_time, stamp
+from gis.decidable import OBSTACLES, obstacle
 from gis.evidence import evidence_of
 from gis.road_plan import required_mm
 
@@ -309,13 +310,14 @@ def _grid_days(
     if standard.measure.unknown_need.value == "remaining":
         lacking -= np.minimum(ground.open_mm, lacking)
     silent = (answer.silent_ms > 0) & (answer.reach_mm >= lacking)
+    barred = np.array([obstacle(crew, r.roles) or "" for _, r in named], dtype=object)
     outcome = np.full(len(ids), "missed", dtype=object)
     cause = np.where(completed > 0, "partial", "not_passed").astype(object)
     for mask, result, why in (
         (answer.duty_ms == 0, "missed", "no_rostered"),
         (ground.possible >= required, "unknown", "inferred"),
         (silent, "unknown", "silent"),
-        (np.full(len(ids), crew.blind), "unknown", "no_data"),
+        *((barred == code, "unknown", code) for code in OBSTACLES),
         (excused | (ground.patrollable == 0), "excused", "exception"),
         (completed >= required, "covered", None),
     ):

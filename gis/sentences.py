@@ -26,11 +26,17 @@ SENTENCES: dict[str, Sentence] = {
         "当天没有收到任何人的定位，只列出应巡时段，无法判定",
         "not one position of anybody arrived that day: windows are listed, none is judged",
     ),
-    "no_rostered": Sentence(
-        "该时段无责任人在岗（计入单位）", "no responsible person on duty in this window (charged to the unit)"
+    "no_roster": Sentence(
+        "名册中没有有权巡查的人员，未登记设备也不计入，无法判定",
+        "nobody in the roster may patrol this, and unassigned devices do not count: undecided",
     ),
-    "others_covered": Sentence(
-        "该时段无责任人在岗；他人已巡 {}，还缺 {}", "no responsible person on duty; others covered {}, {} short"
+    "no_device": Sentence(
+        "有权人员在岗，但没有一台有定位的设备登记到他们，无法判定",
+        "those entitled were on duty, but no device with positions is assigned to any of them: undecided",
+    ),
+    "no_rostered": Sentence(
+        "该时段无责任人在岗（计入单位），也没有有权人员在岗",
+        "no responsible person on duty in this window (charged to the unit), nor anybody entitled",
     ),
     "partial": Sentence("已巡 {}（占 {}），还缺 {}（要求 {}）", "{} covered ({}), {} short ({} required)"),
     "too_fast": Sentence(
@@ -42,6 +48,17 @@ SENTENCES: dict[str, Sentence] = {
     "silent": Sentence(
         "责任人在岗失联 {}，足够一次全面巡查（需 {}），无法判定",
         "the responsible person was silent on duty for {}, enough for a full patrol ({} needed): undecided",
+    ),
+    # As earlier versions stored it.
+    "nobody": Sentence(
+        "该时段无责任人在岗（计入单位）", "no responsible person on duty in this window (charged to the unit)"
+    ),
+    "others_covered": Sentence(
+        "该时段无责任人在岗；他人已巡 {}，还缺 {}", "no responsible person on duty; others covered {}, {} short"
+    ),
+    "silent_others": Sentence(
+        "有权人员在岗失联，其间可能在此的时间合计 {}，足够一次全面巡查（需 {}），无法判定",
+        "those entitled were silent on duty and may have been here for {} in all, enough for a full patrol ({} needed): undecided",
     ),
     "unsupported": Sentence(
         "定位数据不足以判定（按数据质量估计，已巡的把握为 {}%）",
@@ -61,6 +78,10 @@ SENTENCES: dict[str, Sentence] = {
     "checkin_more": Sentence("等共 {} 次", "{} in all"),
     "grid": Sentence("网格", "the grid itself"),
 }
+# Before the sentence of a window for which nobody answered.
+UNIT = Sentence(
+    "该时段无责任人在岗（计入单位）；", "no responsible person on duty in this window (charged to the unit); "
+)
 _KM = 1_000_000
 
 
@@ -77,6 +98,7 @@ def minutes(seconds: float) -> str:
 def missing_sentences(
     *,
     cause: npt.NDArray[np.object_],
+    unit: npt.NDArray[np.bool_],
     covered_mm: npt.NDArray[np.int64],
     any_speed_mm: npt.NDArray[np.int64],
     need_mm: npt.NDArray[np.int64],
@@ -88,13 +110,14 @@ def missing_sentences(
     reasons: Mapping[str, str],
     closed_mm: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.object_]:
-    """A Chinese sentence per window; empty where it is covered. `length_mm` is what is owed: without `closed_mm`."""
+    """A Chinese sentence per window; empty where it is covered.
+
+    `unit`: nobody answered for it. `length_mm` is what is owed: without `closed_mm`.
+    """
     say = {name: sentence.zh.format for name, sentence in SENTENCES.items()}
     out = np.full(len(cause), "", dtype=object)
-    for plain in ("not_passed", "no_data", "no_rostered"):
+    for plain in ("not_passed", "no_data", "no_roster", "no_device", "no_rostered"):
         out[cause == plain] = SENTENCES[plain].zh
-    for i in np.flatnonzero((cause == "no_rostered") & (covered_mm > 0)).tolist():
-        out[i] = say["others_covered"](metres(covered_mm[i]), metres(need_mm[i] - covered_mm[i]))
     for i in np.flatnonzero(cause == "partial").tolist():
         done, short = covered_mm[i] / max(length_mm[i], 1), need_mm[i] - covered_mm[i]
         out[i] = say["partial"](metres(covered_mm[i]), f"{done:.0%}", metres(short), f"{share[i]:.0%}")
@@ -103,10 +126,12 @@ def missing_sentences(
     for i in np.flatnonzero(cause == "inferred").tolist():
         out[i] = say["inferred"](metres(covered_mm[i]))
     for i in np.flatnonzero(cause == "silent").tolist():
-        out[i] = say["silent"](minutes(silent_ms[i] / 1000), minutes(needed_s[i]))
+        out[i] = say["silent_others" if unit[i] else "silent"](minutes(silent_ms[i] / 1000), minutes(needed_s[i]))
     for i in np.flatnonzero(cause == "exception").tolist():
         out[i] = say["exception"](exception_id[i], reasons.get(exception_id[i], ""))
     closed = np.zeros(len(out), dtype=np.int64) if closed_mm is None else closed_mm
     for i in np.flatnonzero((closed > 0) & (out != "")).tolist():
         out[i] = say["part_closed"](exception_id[i], metres(closed[i]), metres(length_mm[i]), out[i])
+    charged = unit & (out != "") & ~np.isin(cause, ("no_rostered", "exception"))
+    out[charged] = UNIT.zh + out[charged]
     return out

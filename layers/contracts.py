@@ -346,7 +346,8 @@ _RESULT = (
         probability float 已巡的把握 | Probability of covered
         silent_s float! 失联时长 | Silence of those on duty | s
         needed_s float! 所需时长 | Time a full patrol needs | s
-        cause str 原因 | Cause (no_rostered, not_passed, too_fast, partial, silent, inferred, exception)
+        cause str 原因 | Cause (not_passed, too_fast, partial, no_rostered, silent, inferred, unsupported, no_data, no_roster, no_device, exception)
+        attribution str 归责 | Charged to (person, unit, observability)
         missing str 缺什么 | What was missing
         exception_id str 例外 | Exception
         excused_mm int 封闭长度 | Closed by exceptions | mm
@@ -445,6 +446,7 @@ _RESULT = (
         missing str 缺项 | Missing
         evidence str 依据 | Evidence (track, checkin, both)
         outcome str! 结果 | Outcome (covered, missed, unknown, excused, open)
+        cause str 原因 | Cause (not_passed, partial, silent, no_data, no_roster, no_device, exception)
         doubtful_checkins str 不计的打卡 | Check-ins that do not count alone
         """,
     ),

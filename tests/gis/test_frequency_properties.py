@@ -33,6 +33,7 @@ from gis.crew import Crew, build_crew, with_fixes
 from gis.frequency import RoadFrequency, road_frequency
 from gis.frequency_parts import road_parts
 from gis.model import Fixes, Mode, Passes
+from gis.standard import Calibration
 from gis.strokes import strokes_of
 from layers.standard_files import load_standard
 
@@ -105,8 +106,9 @@ def fixes_of(heard: dict[int, list[tuple[int, int]]]) -> Fixes:
     return Fixes(dev, t, z, z, z.astype(np.uint16), dev.copy(), ("d1", "d2"), np.array([1, 0], dtype=np.int8))
 
 
-def audit(passes: Passes, fixes: Fixes, network=NETWORK) -> RoadFrequency:
-    return road_frequency(network, passes, with_fixes(crew(), fixes, standard()), standard(), DAY, ZONE, exceptions=EXC)
+def audit(passes: Passes, fixes: Fixes, network=NETWORK, rules=None) -> RoadFrequency:
+    crew_of_day = with_fixes(crew(), fixes, standard())
+    return road_frequency(network, passes, crew_of_day, rules or standard(), DAY, ZONE, exceptions=EXC)
 
 
 @st.composite
@@ -226,16 +228,20 @@ def test_groups_of_sections_judged_apart_give_the_same(
         pd.testing.assert_frame_equal(getattr(apart, name), getattr(whole, name), check_exact=True, check_dtype=False)
 
 
-def test_a_day_without_any_position_calls_nothing_missed_even_where_nobody_is_rostered() -> None:
-    # D is named for nobody: on a usual day its windows are charged to the unit.
+def test_a_day_without_any_position_calls_nothing_missed_even_where_nobody_is_named() -> None:
+    # D is named for nobody: where both were heard all day and neither came, it is missed, and charged to the unit.
     network = make_network(
         [*SECTIONS, Sec("D", "d", "branch", "road.branch")], [*SEGMENTS, Seg("d1", "D", (0, 900), (400, 900), (0, 400))]
     )
     none = make_passes(network, [], {"d1": Mode.EBIKE, "d2": Mode.FOOT})
-    heard = audit(none, fixes_of({0: [(START, START + 10 * 3_600_000)]}), network).section_windows
-    assert heard.loc[heard["section_id"] == "D", ["outcome", "cause"]].to_numpy().tolist() == [
-        ["missed", "no_rostered"]
-    ]
+    day = [(START, START + 10 * 3_600_000)]
+    told = ["outcome", "cause", "attribution"]
+    plain = standard().model_copy(update={"calibration": Calibration()})
+    heard = audit(none, fixes_of({0: day, 1: day}), network, plain).section_windows
+    assert heard.loc[heard["section_id"] == "D", told].to_numpy().tolist() == [["missed", "not_passed", "unit"]]
+    # p2 was on duty and not heard: he can have walked D, whoever is named for it.
+    half = audit(none, fixes_of({0: day}), network, plain).section_windows
+    assert half.loc[half["section_id"] == "D", told].to_numpy().tolist() == [["unknown", "silent", "unit"]]
     mute = audit(none, fixes_of({}), network).section_windows
     assert set(mute["outcome"]) == {"unknown", "excused"}
     assert set(mute.loc[mute["outcome"] == "unknown", "cause"]) == {"no_data"}
