@@ -114,7 +114,7 @@ def shown(city, out):
     folder = out / "cli"
     export_days(city, store, [DAY], folder, formats=["pdf", "csv"])
     found |= {f"cli {p.name}": p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-    found["duty"] = str(view("command").data.roles_on_duty(DAY))
+    found["duty"] = str(view("command").data.duty(DAY))
     store.close()
     return found
 
