@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
+from gis.advance import net_advance
 from gis.calendar import total_ms
 from gis.coverage import COUNTS, SLOW
 from gis.crew import carried_time, stamp
 from gis.model import EXCLUDED, FixFlag
+from gis.stillness import stays_of
 from gis.strokes import strokes_of
 
 if TYPE_CHECKING:
@@ -65,13 +67,14 @@ def people_days(
     """Contract `people`: everyone of the roster, by person_id.
 
     Effort is never counted twice: two people with one phone share its distance, one person with two phones fills each moment once.
+    The way is net advance (`gis.advance`): a phone that lies still has patrolled nothing, whatever its noise.
     `strokes` is `strokes_of(network, passes, standard)` where it is known already.
     """
     strokes = strokes or strokes_of(network, passes, standard)
     use = np.flatnonzero((strokes.flags & COUNTS) > 0)
     use = use[np.lexsort((passes.device_ix[use], passes.segment_ix[use], passes.leave_ms[use], passes.enter_ms[use]))]
     ptr, who, start, end = carried_time(crew, passes.devices)
-    moved = np.abs(passes.to_mm.astype(np.int64) - passes.from_mm)
+    moved = net_advance(passes, fixes, stays_of(fixes))
     mm = np.zeros((len(crew.persons), 2), dtype=np.int64)
     if len(use) and len(crew.persons):
         _patrolled(

@@ -118,19 +118,19 @@ def steady(device_ix: int, spans: list[tuple[str, str]], step_s: int = 30) -> tu
 
 
 def town_fixes() -> Fixes:
-    """Phones heard every 30 s; d1 falls silent 14:35-15:25."""
+    """Phones heard every 30 s, going up and down street A at 1.5 m/s; d1 falls silent 14:35-15:25."""
     parts = [
         steady(0, [("08:30", "12:00"), ("13:30", "14:35"), ("15:25", "17:30")]),
         steady(1, [("08:30", "12:05"), ("13:30", "17:30")]),
         steady(2, [("08:00", "18:00")]),
     ]
     dev, t = (np.concatenate(x) for x in zip(*parts, strict=True))
-    zeros = np.zeros(len(t))
+    along = np.abs((t - t.min()) * 1.5 / 1000 % 2000 - 1000)
     return Fixes(
         dev,
         t,
-        zeros + X0,
-        zeros + Y0,
+        X0 + along,
+        np.full(len(t), Y0),
         np.zeros(len(t), dtype=np.uint16),
         dev.copy(),
         ("d1", "d2", "d3"),
