@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 NONE = "—"
 IDS = ("key", "section_id", "grid_id", "rule_id")
-LONG = ("missing", "section_name")
+LONG = ("missing", "lacking", "section_name")
 Look = Literal["num", "id", "long", "text"]
 
 
@@ -24,6 +24,14 @@ def bounds(low: Any, high: Any) -> str:
     """Both bounds of a rate, one figure where they are equal as shown."""
     one, two = percent(low), percent(high)
     return one if one == two else f"{one} – {two}"
+
+
+def rounds_words(done: Any, possible: Any, required: Any) -> str:
+    """Rounds of a grid: those done, and after a dash those possible at most where they are more, of those required."""
+    shown = f"{int(done)}"
+    if possible is not None and not pd.isna(possible) and int(possible) > int(done):
+        shown += f" – {int(possible)}"
+    return f"{shown} / {NONE if required is None or pd.isna(required) else int(required)}"
 
 
 def is_share(column: Column) -> bool:

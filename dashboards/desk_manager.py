@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dashboards.manager_rounds import round_columns, round_figures
 from dashboards.tally import KINDS, NOWHERE, by_person, tally
 from dashboards.views import FROM_GRID, View
 from layers.contracts import TABLES, Column
@@ -111,7 +112,7 @@ class Choice:
 
     def sort_column(self, columns: Container[str], standard: Standard) -> str:
         """The column by which rows stand: the one asked for, where the table has it, else that of the ranks or of the time."""
-        default = "starts" if self.level == "window" else standard.measure.rank_by.value
+        default = "starts" if self.level == "window" else ranked_by(self, standard)
         return self.sort if self.sort in columns else default
 
     def into(self, key: str) -> Choice:
@@ -127,6 +128,12 @@ class Choice:
         order = LEVELS_OF[self.kind]
         kept = {k: v for k, v in self.path.items() if order.index(k) < order.index(level)}
         return replace(self, level=level, path=kept, sort="", down=False, find="")
+
+
+def ranked_by(choice: Choice, standard: Standard) -> str:
+    """The bound by which ranks go: of the rate of rounds where the table is of rounds, else of the rate."""
+    bound = standard.measure.rank_by.value
+    return bound.replace("rate_", "rate_rounds_") if choice.kind == "rounds" else bound
 
 
 def chosen(base: pd.DataFrame, choice: Choice) -> pd.DataFrame:
@@ -191,6 +198,9 @@ def audit_table(
     for figure in ("covered", "rate_low", "rate_high"):
         found = responsible[figure].reindex(table["key"]).to_numpy() if len(responsible) else np.nan
         table[f"{figure}_responsible"] = found
+    if choice.kind == "rounds":
+        rounds = round_figures(rows, level.column or None, table["key"].tolist())
+        table = pd.concat([table, rounds], axis=1)
     table["name"] = _names(rows, level, table["key"], names or {}, lang)
     if choice.level in {"road", "section"}:
         table["place"] = _first(rows, level.column, "town_name", table["key"])
@@ -204,12 +214,13 @@ def audit_table(
     if choice.level == "person":
         filled = rows[rows["named_by"] == "from_grid"].groupby(level.column).size()
         table["from_grid"] = filled.reindex(table["key"], fill_value=0).to_numpy(dtype="int64")
-    rank_by = standard.measure.rank_by.value
+    rank_by = ranked_by(choice, standard)
     ranked = (table["key"] != NOWHERE) & (
         not choice.named
     )  # what belongs to nobody competes with nobody, nor does a part with the whole
     table["rank"] = (
         table[rank_by]
+        .astype(float)
         .where(ranked)
         .rank(method="min", ascending=False, na_option="bottom")
         .where(ranked)
@@ -244,6 +255,9 @@ def _columns(choice: Choice, level: Level) -> tuple[Column, ...]:
     if choice.level == "person":
         head.append(FROM_GRID)
     figures = [COUNTED[f] for f in FIGURES]
+    if choice.kind == "rounds":
+        grids = [COUNTED[f] for f in FIGURES] if choice.level != "grid" else []
+        return (*head, *round_columns(choice.level), *grids, Column("key", "str", "编号", "Id"))
     responsible = list(RESPONSIBLE) if choice.kind == "roads" else []
     lengths = [COUNTED[f] for f in KILOMETRES] if choice.kind == "roads" else []
     return (*head, *figures, *responsible, *lengths, Column("key", "str", "编号", "Id"))

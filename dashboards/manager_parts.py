@@ -104,8 +104,9 @@ def _cell(view: View, column: Column, row: Mapping[Any, Any], shown: Any, *, int
         made |= {"do": "into", "key": row["key"]}
     elif column.name.startswith("outcome"):
         made |= {"text": word(str(value), view.lang), "colour": outcome_color(str(value))} if value else {"text": NONE}
-    elif column.name == "rate_low" and pd.notna(value):
-        made |= {"low": f"{value:.1%}", "high": f"{row['rate_high']:.1%}"}
+    elif column.name in {"rate_low", "rate_rounds_low"} and pd.notna(value):
+        high = row[column.name.replace("low", "high")]
+        made |= {"low": f"{value:.1%}", "high": f"{value if pd.isna(high) else high:.1%}"}
     return made
 
 

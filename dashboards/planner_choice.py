@@ -121,7 +121,7 @@ _ALL = (
             _change(replace(_RATE, geometry_table="segments", key="segment_id"), "达标率下限之差", "Lower bound of the rate: difference", _SHARES), by_hour=True),
     Measure("road_gap", "coverage", _GAP, _change(_GAP, "最长间隔之差", "Longest time without a pass: difference", steps((-2, -0.5, 0.5, 2), PURPLE_TO_ORANGE, unit="h", sign=True))),
     Measure("road_within", "coverage", _WITHIN, _change(_WITHIN, "间隔达标占比之差", "Share inside the interval: difference", _SHARES)),
-    Measure("grid_rounds", "coverage", LAYERS["grid_rounds"], _change(LAYERS["grid_rounds"], "完成轮次之差", "Completed rounds: difference", steps((-2, -0.5, 0.5, 2), ORANGE_TO_PURPLE, unit="轮", sign=True)), by_hour=True),
+    Measure("grid_rounds", "coverage", LAYERS["grid_rounds"], _change(LAYERS["grid_rounds"], "轮次完成比例之差", "Rounds done of required: difference", _SHARES), by_hour=True),
     Measure("grid_outcome", "coverage", LAYERS["grid_outcome"], replace(LAYERS["grid_outcome"], id="grid_outcome_change", zh="网格结果变化", en="Grid outcome: change", classes=_MOVED)),
     Measure("density_gap", "density", _GAP_GRID, _change(_GAP_GRID, "人员缺口之差", "Inspectors short: difference", _SHORT)),
     Measure("density_verdict", "density", LAYERS["density_verdict"]),

@@ -125,16 +125,20 @@ def road_figure(segment_days: pd.DataFrame, segments: pd.DataFrame, column: str)
 def grid_rounds(
     grid_days: pd.DataFrame, rounds: pd.DataFrame, grids: pd.DataFrame, hour: int | None, zone: ZoneInfo
 ) -> pd.Series:
-    """Completed rounds a day of each grid, the mean of the days; with an hour, those completed in it."""
-    if not len(grid_days):
+    """Share of the required rounds that each grid completed, the mean of the days, each up to all; with an hour, what it completed in it.
+
+    NaN where none is required.
+    """
+    required = pd.to_numeric(grid_days["required_rounds"], errors="coerce").astype(float) if len(grid_days) else None
+    if required is None:
         return pd.Series(np.nan, index=range(len(grids)))
     if hour is None:
-        mean = grid_days.groupby("grid_id", sort=True)["completed_rounds"].mean()
-        return grids["grid_id"].map(mean).astype(float).reset_index(drop=True)
-    days = grid_days.groupby("grid_id", sort=True).size()
+        share = (grid_days["completed_rounds"] / required).clip(upper=1.0)
+        return grids["grid_id"].map(share.groupby(grid_days["grid_id"]).mean()).astype(float).reset_index(drop=True)
+    owed = required.groupby(grid_days["grid_id"]).sum(min_count=1)
     done = rounds[np.floor(_local_hours(rounds["completed"], zone)) == hour] if len(rounds) else rounds
-    count = done.groupby("grid_id").size().reindex(days.index, fill_value=0) if len(done) else days * 0
-    return grids["grid_id"].map(count / days).astype(float).reset_index(drop=True)
+    count = done.groupby("grid_id").size().reindex(owed.index, fill_value=0) if len(done) else owed * 0
+    return grids["grid_id"].map(count / owed).astype(float).reset_index(drop=True)
 
 
 def grid_outcomes(grid_days: pd.DataFrame, grids: pd.DataFrame) -> pd.Series:

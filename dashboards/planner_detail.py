@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dash import html
 
 from dashboards import planner_remote as remote
-from dashboards.cells import bounds, percent
+from dashboards.cells import bounds, percent, rounds_words
 from dashboards.marks import explain_address, outcome_mark
 from dashboards.planner_parts import clause_of, decimal, table
 from dashboards.planner_picture import grid_places, hotspot_rows, scene_of, windows_in
@@ -206,11 +206,15 @@ def grid(view: View, choice: Choice, key: str) -> Component | None:
 def _round_table(view: View, own: pd.DataFrame) -> Component:
     t = view.t
     rows = [
-        [str(g["day"]), outcome_mark(str(g["outcome"]), view.lang), f"{g['completed_rounds']} / {decimal(g['required_rounds'], 0)}",
+        [str(g["day"]), outcome_mark(str(g["outcome"]), view.lang),
+         rounds_words(g["completed_rounds"], g.get("possible_rounds"), g["required_rounds"]),
          f"{g['visited_mm'] / KM:,.1f} / {g['patrollable_mm'] / KM:,.1f} km", f"{g['never_mm'] / KM:,.2f} km"]
         for g in own.to_dict("records")
     ]  # fmt: skip
-    return table([t(f"planner.{c}") for c in ("day", "outcome", "rounds", "visited", "never")], rows, numeric=(2, 3, 4))
+    heads = [t(f"planner.{c}") for c in ("day", "outcome", "rounds", "visited", "never")]
+    missing = [(str(g["day"]), missing_words(g.get("missing"), view.lang)) for g in own.to_dict("records")]
+    notes = [html.P(f"{day} · {words}" if len(own) > 1 else words, className="note") for day, words in missing if words]
+    return html.Div([table(heads, rows, numeric=(2, 3, 4)), *notes])
 
 
 def cell_of_surface(view: View, choice: Choice, key: str) -> Component | None:

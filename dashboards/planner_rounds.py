@@ -9,7 +9,7 @@ import pandas as pd
 from dash import html
 
 from dashboards import planner_coverage as coverage
-from dashboards.cells import bounds
+from dashboards.cells import bounds, rounds_words
 from dashboards.marks import explain_address, outcome_mark
 from dashboards.planner_parts import (
     bars,
@@ -61,15 +61,23 @@ def furthest_behind(days: pd.DataFrame, *, count: int = TOP) -> pd.DataFrame:
     """
     behind = days[days["outcome"].isin({"missed", "unknown"})]
     if not len(behind):
-        return behind.assign(required=[], done=[])
-    keys = behind.groupby("grid_id", sort=True)
+        return behind.assign(required=[], done=[], possible=[])
+    keys = behind.assign(possible=most_rounds(behind)).groupby("grid_id", sort=True)
     table_ = keys.agg(
         name=("name", "first"), lacking=("lacking", "sum"), required=("required_rounds", "sum"), done=("completed_rounds", "sum"),
+        possible=("possible", "sum"),
         never_mm=("never_mm", "sum"), unknown=("outcome", lambda o: bool((o == "unknown").all())),
     ).reset_index()  # fmt: skip
     table_["outcome"] = np.where(table_.pop("unknown"), "unknown", "missed")
     order = ["lacking", "never_mm", "grid_id"]
     return table_.sort_values(order, ascending=[False, False, True], kind="stable", ignore_index=True).head(count)
+
+
+def most_rounds(days: pd.DataFrame) -> pd.Series:
+    """Rounds possible at most; those completed where an earlier version told no more."""
+    if "possible_rounds" not in days:
+        return days["completed_rounds"].astype(np.int64)
+    return days["possible_rounds"].fillna(days["completed_rounds"]).astype(np.int64)
 
 
 def by_hour(rounds: pd.DataFrame, grid_ids: set[str], days: int, zone: ZoneInfo) -> pd.Series:
@@ -156,7 +164,7 @@ def side(view: View, choice: Choice) -> list[Component]:
     lines = [
         [
             html.A(r.name or r.grid_id, href=explain_address(choice.first[-1], grid=r.grid_id)),
-            f"{int(r.done)} / {int(r.required)}",
+            rounds_words(r.done, r.possible, r.required),
             decimal(r.never_mm / MM_PER_KM, 2),
             outcome_mark(r.outcome, view.lang),
         ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import geopandas as gpd
 import pandas as pd
 
-from dashboards.sentences import missing_words
+from dashboards.sentences import lacking_words, missing_words
 from gis.errors import Fault, ImpossibleError
 from layers.contracts import TABLES, Column
 from layers.symbology import word
@@ -316,6 +316,8 @@ def in_words(view: View, *, lang: str, time_zone: str) -> pd.DataFrame:
             values = values.map({True: "是" if lang == "zh" else "yes", False: "否" if lang == "zh" else "no"})
         elif c.name == "missing":
             values = values.map(lambda v: missing_words(v, lang))
+        elif c.name == "lacking":
+            values = values.map(lambda v: lacking_words(v, lang))
         elif c.dtype == "str" and not c.name.endswith(("_id", "name", "_ids")):
             values = values.map(lambda v: word(v, lang) if isinstance(v, str) else "")
         heading = c.zh if lang == "zh" else c.en.split(" (")[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from etl.accuracy_rounds import rounds_section
 from etl.evaluate import reason_table, score_table
 from gis.evaluate import brier, reliability
 
@@ -48,6 +49,8 @@ def report(
     command: str,
     cases: Evaluation | None = None,
     community: pd.DataFrame | None = None,
+    rounds: pd.DataFrame | None = None,
+    rounds_table: CalibrationTable | None = None,
     networks: Sequence[str] = (),
 ) -> str:
     """The page in Markdown.
@@ -56,6 +59,8 @@ def report(
         found: the evaluation.
         cases: troubles with phones (`etl.evaluate_cases`).
         community: a week of community patrols (likewise).
+        rounds: days of rounds (`etl.evaluate_rounds.called_rounds`).
+        rounds_table: the calibration of rounds.
         networks: sections on other networks (`network_section`).
         place: name of the network.
         today: date of the run.
@@ -66,18 +71,16 @@ def report(
     w, p = found.windows, found.plain
     parts = [
         _intro(w, place=place, today=today, table=table, seconds=seconds, command=command),
-        f"## 按方式、间隔与噪声 | By mode, interval and noise\n\n{_DENSE}\n\n" + _markdown(_conditions(found)),
+        f"## 按方式、间隔与噪声 | By mode, interval and noise\n\n{_DENSE}\n\n" + markdown(_conditions(found)),
         "## 按规则与等级 | By rule and class\n\n"
-        + _markdown(
-            score_table(_named(w), ["rule_id", "policy_class", "mode"]).drop(columns=["rate_low", "rate_high"])
-        ),
+        + markdown(score_table(_named(w), ["rule_id", "policy_class", "mode"]).drop(columns=["rate_low", "rate_high"])),
         _reasons(w, p),
         "## 不做校准时 | By the rules alone, without calibration\n\n"
-        + _markdown(score_table(p, ["mode", "interval_s"])),
-        "## 校准后 | With calibration\n\n" + _markdown(score_table(w, ["mode", "interval_s"])),
+        + markdown(score_table(p, ["mode", "interval_s"])),
+        "## 校准后 | With calibration\n\n" + markdown(score_table(w, ["mode", "interval_s"])),
         _reliability(w, p),
         *([_cases(cases)] if cases is not None else []),
-        _rounds(found),
+        *([rounds_section(rounds, rounds_table, markdown)] if rounds is not None and rounds_table is not None else []),
         *([_community(community)] if community is not None else []),
         *([_NETWORKS, *networks] if networks else []),
         _LIMITS,
@@ -97,7 +100,7 @@ def network_section(found: Evaluation, part: Part, *, place: str, seconds: float
 {graph.segment_count:,} 条边；有规则的路段 {part.sections:,} 条（{which_zh}），{len(found.windows):,} 个时段。
 {graph.segment_count:,} segments; {part.sections:,} sections with a rule ({which_en}), {len(found.windows):,} windows.
 
-{_markdown(_conditions(found))}"""
+{markdown(_conditions(found))}"""
 
 
 def _named(w: pd.DataFrame) -> pd.DataFrame:
@@ -145,9 +148,9 @@ def _reasons(w: pd.DataFrame, p: pd.DataFrame) -> str:
     return "\n\n".join(
         (
             _REASONS,
-            _markdown(reason_table(w, p, ["mode", "interval_s"])),
+            markdown(reason_table(w, p, ["mode", "interval_s"])),
             _GOOD,
-            _markdown(reason_table(w[good], p[good], ["rule_id", "mode"])),
+            markdown(reason_table(w[good], p[good], ["rule_id", "mode"])),
         )
     )
 
@@ -162,7 +165,7 @@ def _reliability(calibrated: pd.DataFrame, plain: pd.DataFrame) -> str:
         out += [
             f"### {title}: Brier {brier(said, happened):.4f}，平均偏差 mean deviation {off:.3f}",
             "",
-            _markdown(table),
+            markdown(table),
             "",
             _diagram(table),
             "",
@@ -180,20 +183,6 @@ def _diagram(table: pd.DataFrame) -> str:
     return "\n".join([*lines, "```"])
 
 
-def _rounds(e: Evaluation) -> str:
-    """Rounds of work grids: how far the number of completed rounds is off, and the calls."""
-    if not len(e.grids):
-        return "## 网格轮次 | Rounds of work grids\n\n（此路网没有工作网格 | this network has no work grids）"
-    g = e.grids.assign(off=(e.grids["rounds"] - e.grids["rounds_true"]).abs())
-    by = ["rule_id", "mode", "interval_s"]
-    error = g.groupby(by, sort=True)[["rounds_true", "rounds", "off"]].mean().reset_index()
-    calls = score_table(g, by)[
-        [*by, "precision_covered", "recall_covered", "precision_missed", "recall_missed", "unknown_share"]
-    ]
-    names = {"rounds_true": "真实轮次 true rounds", "rounds": "判定轮次 found", "off": "平均误差 mean error"}
-    return "## 网格轮次 | Rounds of work grids\n\n" + _markdown(error.merge(calls, on=by).rename(columns=names))
-
-
 def _cases(e: Evaluation) -> str:
     """Troubles with phones, one at a time, beside the usual day."""
     by = ["case", "mode"]
@@ -201,7 +190,7 @@ def _cases(e: Evaluation) -> str:
     metres = e.passes.groupby(by, sort=True)[["recall", "precision", "f1"]].mean().reset_index()
     table = score_table(e.windows, by).merge(metres, on=by).drop(columns=["rate_low", "rate_high", "windows"])
     table = table.sort_values("case", key=lambda c: c.map(order.index), kind="stable")
-    return f"{_CASES}\n\n{_markdown(table)}"
+    return f"{_CASES}\n\n{markdown(table)}"
 
 
 def _community(windows: pd.DataFrame) -> str:
@@ -213,10 +202,10 @@ def _community(windows: pd.DataFrame) -> str:
         "windows", "precision_covered", "recall_covered", "precision_missed", "recall_missed", "unknown_share", "rate_true", "rate_error",
     ]  # fmt: skip
     by = ["rule_id", "interval_s", "noise_m"]
-    return f"{head}\n\n{_COMMUNITY}\n\n{_markdown(score_table(windows, by)[[*by, *kept]])}"
+    return f"{head}\n\n{_COMMUNITY}\n\n{markdown(score_table(windows, by)[[*by, *kept]])}"
 
 
-def _markdown(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> str:
+def markdown(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> str:
     """A table in Markdown; shares with three decimals."""
     shown = frame if columns is None else frame[list(columns)]
     whole = [c for c in ("interval_s", "noise_m") if c in shown.columns]
@@ -276,4 +265,4 @@ _LIMITS = """## 局限 | Limits
   calibration turns most of them into *unknown*.
 - 机动车间隔 120 秒以上：两点之间可走完整段，能判漏巡的很少，其余为未知。
   Vehicles with fixes two minutes apart pass whole sections between two of them: few windows can be called *missed*, the rest is *unknown*.
-- 网格轮次与村社巡查未做校准。Rounds of grids and community windows are not calibrated."""
+- 村社巡查未做校准。Community windows are not calibrated."""

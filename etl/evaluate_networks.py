@@ -14,8 +14,10 @@ from etl.accuracy import network_section, report
 from etl.city_network import ground_of
 from etl.evaluate import DENSE, Ground, evaluate
 from etl.evaluate_cases import evaluate_cases, evaluate_community
+from etl.evaluate_rounds import TEST_SEEDS as ROUNDS_SEEDS
+from etl.evaluate_rounds import called_rounds, evaluate_rounds
 from etl.sample.write import write_sample_county
-from gis.calibration_tables import latest
+from gis.calibration_tables import latest, latest_rounds
 from layers.city import load_city_file
 
 if TYPE_CHECKING:
@@ -112,7 +114,11 @@ def evaluate_county(day: date, *, quick: bool = False, networks: Sequence[str] =
             found = evaluate(ground, table=table, progress=progress, **(QUICK if quick else {"also": DENSE}))
             cases = None if quick else evaluate_cases(ground, table=table, progress=progress)
             community = None if quick else evaluate_community(ground, progress=progress)
+            few: dict[str, Any] = {"intervals_s": (15.0, 60.0), "noises_m": (8.0,)} if quick else {}
+            rounds = called_rounds(
+                evaluate_rounds(ground, seeds=ROUNDS_SEEDS, progress=progress, **few), latest_rounds()
+            )
     return report(
         found, place=city.name, today=datetime.now(tz=city.zone).date(), table=table, seconds=time.process_time() - began,
-        command="xuncha evaluate", cases=cases, community=community, networks=networks,
+        command="xuncha evaluate", cases=cases, community=community, rounds=rounds, rounds_table=latest_rounds(), networks=networks,
     )  # fmt: skip

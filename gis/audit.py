@@ -26,7 +26,7 @@ from gis.network.unresolved import unresolved_rows
 from gis.people import device_days, people_days
 from gis.presence import presence_of
 from gis.rates import excused_millimetres
-from gis.rollups import COUNTY, road_rollups, subject_rollups
+from gis.rollups import COUNTY, road_rollups, subject_rollups, with_rounds
 from gis.rounds import grid_rounds
 from gis.sentences import SENTENCES
 from gis.subjects import subject_notes
@@ -236,7 +236,13 @@ def _rollups(
     }  # fmt: skip
     parts = [
         road_rollups(network, windows, standard, names=names),
-        subject_rollups(grid_days, levels, standard, length_mm=grid_days["patrollable_mm"].to_numpy(dtype=np.int64), names=names),
+        with_rounds(
+            subject_rollups(
+                grid_days, levels, standard, length_mm=grid_days["patrollable_mm"].to_numpy(dtype=np.int64), names=names
+            ),
+            grid_days,
+            levels,
+        ),
         subject_rollups(
             community, {COUNTY: [COUNTY] * len(members), "town": [towns["community"].get(g, "") for g in members]}, standard,
             length_mm=np.full(len(community), _MM_PER_KM, dtype=np.int64), names=names,

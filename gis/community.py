@@ -21,7 +21,7 @@ from gis.coverage import COUNTS, SLOW
 from gis.crew import column_ms, column_text, entitled_time, overlap_ms, stamp
 from gis.decidable import obstacle
 from gis.reach import usable_ms
-from gis.rounds import whole_day
+from gis.rounds_ground import whole_day
 from gis.sentences import SENTENCES
 from gis.strokes import network_cells, strokes_of
 

@@ -192,17 +192,26 @@ def cell_events(
     end_ms: I8, devices: int,
 ) -> tuple[I8, I8, I8]:  # fmt: skip
     """Cell, time and run of every crossing of a cell centre that counts (marked `ok`, device entitled, within duty time)."""
+    time = {"role_of": role_of, "ptr": ptr, "start_ms": start_ms, "end_ms": end_ms, "devices": devices}
+    return stroke_events(strokes, ok, windows, cells, **time)[:3]  # type: ignore[arg-type]  # by name
+
+
+def stroke_events(
+    strokes: Strokes, ok: npt.NDArray[np.bool_], windows: WindowSets, cells: Cells, *, role_of: I4, ptr: I8, start_ms: I8,
+    end_ms: I8, devices: int,
+) -> tuple[I8, I8, I8, I8]:  # fmt: skip
+    """As `cell_events`, with the stroke that crossed."""
     args = (
         strokes.section, strokes.from_mm, strokes.to_mm, strokes.enter_ms, strokes.leave_ms, strokes.device_ix, ok,
         windows.of_section, windows.ptr, windows.start_ms, windows.end_ms, role_of, ptr, start_ms, end_ms, devices,
         windows.run, cells.ptr, cells.centre_mm,
     )  # fmt: skip
     none = np.zeros(0, dtype=np.int64)
-    n = kernel.emit_events(*args, none, none, none)
-    cell, t, run = (np.zeros(n, dtype=np.int64) for _ in range(3))
+    n = kernel.emit_events(*args, none, none, none, none)
+    cell, t, run, stroke = (np.zeros(n, dtype=np.int64) for _ in range(4))
     if n:
-        n = kernel.emit_events(*args, cell, t, run)
-    return cell[:n], t[:n], run[:n]
+        n = kernel.emit_events(*args, cell, t, run, stroke)
+    return cell[:n], t[:n], run[:n], stroke[:n]
 
 
 def sort_events(group: I8, run: I8, t: I8, cell: I8) -> tuple[I8, I8, I8, I8]:

@@ -259,6 +259,7 @@ def emit_events(
     out_cell: I8,
     out_t: I8,
     out_run: I8,
+    out_stroke: I8,
 ) -> int:
     """Writes the moments at which counting passes cross cell centres; returns their number, or an upper bound where the output is empty."""
     n = 0
@@ -294,6 +295,7 @@ def emit_events(
                     out_cell[n] = x
                     out_t[n] = t
                     out_run[n] = prun[p]
+                    out_stroke[n] = i
                     n += 1
                     break
     return n

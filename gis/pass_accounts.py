@@ -12,7 +12,7 @@ from gis import coverage
 from gis.coverage import COUNTS, SLOW
 from gis.crew import entitled_time
 from gis.road_plan import plan_roads, road_pieces
-from gis.rounds import whole_day
+from gis.rounds_ground import whole_day
 from gis.strokes import judged_pace, strokes_of
 
 if TYPE_CHECKING:

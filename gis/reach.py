@@ -51,6 +51,17 @@ def confined_reach(
         section_of_row: int64, of all rows.
         window_of_row: int64, of all rows.
     """
+    return reach_within(
+        answer, network, crew, standard, entries, sets, windows, rows=rows, subject_of_row=section_of_row,
+        window_of_row=window_of_row, subject_of_segment=network.seg_section,
+    )  # fmt: skip
+
+
+def reach_within(
+    answer: Answer, network: Network, crew: Crew, standard: Standard, entries: Sequence[tuple[Entry, ...]], sets: Sequence[int],
+    windows: Sequence[Windows], *, rows: I8, subject_of_row: I8, window_of_row: I8, subject_of_segment: npt.NDArray[np.integer[Any]],
+) -> I8:  # fmt: skip
+    """As `confined_reach` for subjects of any kind; `subject_of_segment` (S,) says which subject each segment lies in, -1 for none."""
     out = answer.reach_mm.copy()
     rows = rows[answer.silent_ms[rows] > 0]
     if not len(rows):
@@ -59,12 +70,13 @@ def confined_reach(
     speeds = person_speeds(crew, standard)
     known: dict[tuple[int, int, tuple[Entry, ...]], _Parts] = {}
     told: list[tuple[int, int, int, int, list[Interval]]] = []
-    for r, k, w in zip(rows.tolist(), section_of_row[rows].tolist(), window_of_row[rows].tolist(), strict=True):
+    for r, k, w in zip(rows.tolist(), subject_of_row[rows].tolist(), window_of_row[rows].tolist(), strict=True):
         key = (sets[k], w, entries[k])
         if key not in known:
             known[key] = _parts(crew, entries[k], pieces[sets[k]][w])
         told += [(r, k, person, nth, part) for person, nth, part in known[key]]
-    far = _distances(network, crew, [t[1:4] for t in told], standard.measure.place_error_m.value)
+    error_m = standard.measure.place_error_m.value
+    far = _distances(network, subject_of_segment, crew, [t[1:4] for t in told], error_m)
     out[rows] = 0
     for (r, _, person, nth, part), (to_m, from_m) in zip(told, far.tolist(), strict=True):
         out[r] += usable_ms(crew.silences[person][nth], part, to_m, from_m, speeds[person]) * speeds[person] // 1000
@@ -97,19 +109,20 @@ def usable_ms(silence: Silence, part: Sequence[Interval], to_m: float, from_m: f
 
 
 def _distances(
-    network: Network, crew: Crew, asked: Sequence[tuple[int, int, int]], error_m: float
-) -> npt.NDArray[np.float64]:
-    """Metres (N, 2) from the last place before a silence to a section and back to the first place after it; 0 where unknown.
+    network: Network, owner: npt.NDArray[np.integer[Any]], crew: Crew, asked: Sequence[tuple[int, int, int]], error_m: float
+) -> npt.NDArray[np.float64]:  # fmt: skip
+    """Metres (N, 2) from the last place before a silence to a subject and back to the first place after it; 0 where unknown.
 
     Args:
-        network: where the sections lie.
+        network: where the subjects lie.
+        owner: (S,), subject of each segment.
         crew: with its silences.
-        asked: section, person, number of their silence.
+        asked: subject, person, number of their silence.
         error_m: taken off each.
     """
     unique = sorted(set(asked))
     place = {key: i for i, key in enumerate(unique)}
-    lines = section_lines(network, np.unique(np.array([k for k, _, _ in unique], dtype=np.int64)))
+    lines = _lines(network, owner, np.unique(np.array([k for k, _, _ in unique], dtype=np.int64)))
     shapes = np.array([lines[k] for k, _, _ in unique], dtype=object)
     far = np.zeros((len(unique), 2))
     for side, name in enumerate(("left", "back")):
@@ -122,13 +135,18 @@ def _distances(
 
 def section_lines(network: Network, sections: I8) -> dict[int, shapely.Geometry]:
     """Sections as lines in the metric CRS, made of their segments."""
+    return _lines(network, network.seg_section, sections)
+
+
+def _lines(network: Network, owner: npt.NDArray[np.integer[Any]], subjects: I8) -> dict[int, shapely.Geometry]:
+    """Subjects as lines in the metric CRS, made of their segments."""
     graph = network.graph
-    order = np.argsort(network.seg_section, kind="stable")
-    order = order[np.isin(network.seg_section[order], sections)]
+    order = np.argsort(owner, kind="stable")
+    order = order[np.isin(owner[order], subjects)]
     first, count = graph.vert_ptr[order].astype(np.int64), np.diff(graph.vert_ptr)[order].astype(np.int64)
     of = np.repeat(np.arange(len(order)), count)
     vertex = first[of] + np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
     lines: Any = shapely.linestrings(np.stack([graph.vert_x[vertex], graph.vert_y[vertex]], axis=1), indices=of)
-    owner, at = np.unique(network.seg_section[order], return_inverse=True)
+    found, at = np.unique(owner[order], return_inverse=True)
     whole: Any = shapely.multilinestrings(lines, indices=at)
-    return dict(zip(owner.tolist(), whole, strict=True))
+    return dict(zip(found.tolist(), whole, strict=True))

@@ -232,3 +232,38 @@ def subject_rollups(
     per_rule = {r: len(np.unique(subjects[rule == i])) for i, r in enumerate(rule_ids)}
     groups.append(replace(by_rule, subjects=np.array([per_rule[r] for r in by_rule.head["rule_id"]], dtype=np.int64)))
     return _frame(groups, ["entitled"], standard)
+
+
+ROUND_COLUMNS = ("rounds_required", "rounds_completed", "rounds_possible")
+
+
+def with_rounds(rollups: pd.DataFrame, grid_days: pd.DataFrame, levels: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Roll-ups of grids with their rounds: required, completed for certain and possible at most, and the bounds of their rate.
+
+    Each grid counts up to what it owes, so that one gone round twenty times makes up for none; excused grids are left out.
+
+    Args:
+        rollups: of `subject_rollups(grid_days, levels, ...)`.
+        grid_days: as `grid_rounds` gives them.
+        levels: level -> key of each row.
+    """
+    if not len(rollups):
+        return rollups
+    asked = grid_days["outcome"].isin(("covered", "missed", "unknown")) & grid_days["rule_id"].notna()
+    kept = np.flatnonzero(asked.to_numpy())
+    required = grid_days["required_rounds"].iloc[kept].to_numpy(dtype=np.int64)
+    figures = [
+        np.minimum(grid_days[c].iloc[kept].to_numpy(dtype=np.int64), required)
+        for c in ("completed_rounds", "possible_rounds")
+    ]
+    rules = grid_days["rule_id"].iloc[kept].astype(str).to_numpy(dtype=object)
+    parts = []
+    for level, keys in {**levels, "rule": ()}.items():
+        key = list(rules) if level == "rule" else [str(keys[i] or NONE) for i in kept.tolist()]
+        frame = pd.DataFrame(dict(zip(ROUND_COLUMNS, (required, *figures), strict=True)))
+        parts.append(frame.assign(level=level, key=key, rule_id=rules))
+    sums = pd.concat(parts).groupby(["level", "key", "rule_id"], as_index=False)[list(ROUND_COLUMNS)].sum()
+    out = rollups.merge(sums, on=["level", "key", "rule_id"], how="left")
+    owed = out["rounds_required"].where(out["rounds_required"] > 0)
+    out["rate_rounds_low"], out["rate_rounds_high"] = out["rounds_completed"] / owed, out["rounds_possible"] / owed
+    return out.astype(dict.fromkeys(ROUND_COLUMNS, "Int64"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -11,15 +11,18 @@ import pandas as pd
 import shapely
 from shapely.ops import substring
 
-from gis import coverage
 from gis.answerable import answer_rows, entries_by_target, excused_rows, excuses_for, of_roles
 from gis.calendar import duty_intervals, windows_of
-from gis.closures import Closed, closed_windows, closures_of, nothing_left, open_cells_mm, open_stretches
-from gis.coverage import COUNTS, SLOW, WindowSets
-from gis.crew import column_text, entitled_time, stamp
+from gis.calibration import device_quality, quality_of
+from gis.calibration_tables import rounds_table_named
+from gis.closures import Closed, closed_windows, closures_of
+from gis.crew import column_text, stamp
 from gis.decidable import OBSTACLES, obstacle
 from gis.evidence import evidence_of
-from gis.road_plan import required_mm
+from gis.reach import reach_within
+from gis.rounds_calibration import Counted, chances, grid_quality, likely_rounds, unsupported
+from gis.rounds_ground import ground_of
+from gis.rounds_words import lacking_streets, lacking_text, rounds_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +31,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from gis.answerable import Answer, Entry
     from gis.calendar import Interval
     from gis.crew import Crew
     from gis.evidence import Evidence
     from gis.model import Passes
     from gis.network.model import Network
+    from gis.rounds_ground import Ground
     from gis.standard import RoundsRule, Standard
 
     I8 = npt.NDArray[np.int64]
@@ -40,45 +45,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridRounds:
-    """Result frames of the contracts of the same names."""
+    """Result frames of the contracts of the same names, and what they rest on.
+
+    Attributes:
+        grid_days, grid_rounds, unvisited: the frames.
+        counted: for each set of roles, the grids that its rules bind (as rows of `grid_days` in order) and what was counted there.
+    """
 
     grid_days: pd.DataFrame
     grid_rounds: pd.DataFrame
     unvisited: gpd.GeoDataFrame
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Ground:
-    """What can be patrolled, per segment, and what was.
-
-    Attributes:
-        grid: int64 (S,), grid of a segment that counts (patrollable, of the first carriageway, not excused), -1 for the others.
-        length: int64 (S,).
-        patrollable: int64 (G,).
-        done: rows (grid, completed, started).
-        open_mm: int64 (G,), length of the unfinished round.
-        never: rows (segment, from_mm, to_mm on the segment).
-        possible: int64 (G,), rounds completed if inferred passes counted too.
-        shut: bool (G,), where exceptions close all there is.
-    """
-
-    grid: I8
-    length: I8
-    patrollable: I8
-    done: I8
-    open_mm: I8
-    never: I8
-    possible: I8
-    shut: npt.NDArray[np.bool_]
-
-
-def whole_day(sections: int, crew: Crew) -> WindowSets:
-    """One set of windows, the local day, for every section."""
-    zero = np.zeros(1, dtype=np.int64)
-    return WindowSets(
-        np.zeros(sections, dtype=np.int32), np.full(sections, -1, dtype=np.int64), np.array([0, 1], dtype=np.int64),
-        np.array([crew.start_ms], dtype=np.int64), np.array([crew.end_ms], dtype=np.int64), zero, zero,
-    )  # fmt: skip
+    counted: tuple[tuple[list[str], Counted], ...] = ()
 
 
 def grid_rounds(
@@ -109,21 +86,23 @@ def grid_rounds(
     watch = _watch(standard, day, zone, [r for _, r in rules.values()])
     closed = _closed_sections(network, crew, standard, watch, exceptions, areas)
     evidence = evidence or evidence_of(network, passes, standard)
-    days, rounds, never = [], [], []
+    days, rounds, never, held = [], [], [], []
     for group in roles:
         mine = [i for i, rule in enumerate(rule_of) if rule is not None and tuple(rule[1].roles) == group]
         if not mine:
             continue
-        ground = _ground(network, passes, crew, standard, [grids[i] for i in mine], closed, group, evidence)
-        days.append(
-            _grid_days(standard, crew, ground, work_grids.iloc[mine], [rule_of[i] for i in mine], watch, exceptions)
-        )
+        ground = ground_of(network, passes, crew, standard, [grids[i] for i in mine], closed, group, evidence)
+        table, counted = _grid_days(
+            network, passes, standard, crew, ground, work_grids.iloc[mine], [rule_of[i] for i in mine], watch, exceptions
+        )  # fmt: skip
+        days.append(table)
+        held.append(([grids[i] for i in mine], counted))
         rounds.append(_round_frame(ground, [grids[i] for i in mine]))
         never.append(_never_frame(network, ground, [grids[i] for i in mine]))
     none = [i for i, rule in enumerate(rule_of) if rule is None]
     if none or not days:
         group = roles[0] if roles else ()
-        ground = _ground(network, passes, crew, standard, [grids[i] for i in none], closed, group, evidence)
+        ground = ground_of(network, passes, crew, standard, [grids[i] for i in none], closed, group, evidence)
         days.append(_no_rule_days(ground, [grids[i] for i in none], [levels[i] for i in none]))
     table = pd.concat(days, ignore_index=True)
     place = {g: i for i, g in enumerate(grids)}
@@ -134,6 +113,7 @@ def grid_rounds(
         unvisited=gpd.GeoDataFrame(
             pd.concat([*never, _never_frame(network, None, [])], ignore_index=True), geometry="geometry", crs=4326
         ),
+        counted=tuple(held),
     )
 
 
@@ -161,144 +141,16 @@ def _closed_sections(
     return closed if asked >= 0 else replace(closed, mm=np.zeros(len(network.sections), dtype=np.int64))
 
 
-def _ground(
-    network: Network, passes: Passes, crew: Crew, standard: Standard, grids: Sequence[str], closed: Closed,
-    roles: Sequence[str], evidence: Evidence,
-) -> _Ground:  # fmt: skip
-    place = {g: i for i, g in enumerate(grids)}
-    segments = network.segments
-    patrol = segments["patrollable"].to_numpy(dtype=np.bool_)
-    if not grids:
-        return _no_ground(network)
-    of = np.array([place.get(g, -1) for g in column_text(segments, "work_grid_id")], dtype=np.int64)
-    of[~patrol | ~evidence.primary] = -1
-    length = network.graph.seg_length_mm.astype(np.int64)
-    ground = _open_ground(network, standard, of, length, len(grids), closed)
-    strokes, cells = evidence.strokes, evidence.cells
-    weight = np.where(ground.shut[of[cells.segment]], cells.length_mm, open_cells_mm(cells, network, closed))
-    patrollable = ground.patrollable
-    time = entitled_time(crew, passes.devices, passes.mode, [frozenset(roles)])
-    windows = whole_day(len(network.sections), crew)
-    use = ((strokes.flags & (COUNTS | SLOW)) == (COUNTS | SLOW)) & patrol[passes.segment_ix]
-    role_of = np.zeros(len(network.sections), dtype=np.int32)
-    given = {
-        "role_of": role_of,
-        "ptr": time.ptr,
-        "start_ms": time.start_ms,
-        "end_ms": time.end_ms,
-        "devices": len(passes.devices),
-    }
-    target = required_mm(patrollable, np.full(len(grids), standard.measure.round_share.value))
-
-    def completed(ok: npt.NDArray[np.bool_]) -> tuple[I8, I8]:
-        cell, t, run = coverage.cell_events(strokes, ok, windows, cells, **given)  # type: ignore[arg-type]  # by name
-        group = of[cells.segment[cell]]
-        if len(group) and group.min() < 0:
-            cell, t, run, group = (x[group >= 0] for x in (cell, t, run, group))
-        return coverage.rounds(*coverage.sort_events(group, run, t, cell), weight_mm=weight, target_mm=target)
-
-    done, open_mm = completed(use)
-    slow = ((strokes.flags & SLOW) > 0) & patrol[passes.segment_ix]
-    possible = done if np.array_equal(slow, use) else completed(slow)[0]
-    pieces = coverage.entitled_pieces(strokes, windows, **given)  # type: ignore[arg-type]  # by name
-    kept = use[pieces.stroke]
-    asked, lo, hi = (np.ascontiguousarray(c) for c in ground.stretches.T)
-    never = coverage.holes(
-        strokes.section[pieces.stroke[kept]].astype(np.int64), pieces.lo_mm[kept], pieces.hi_mm[kept],
-        at_group=network.seg_section[asked].astype(np.int64), at_lo_mm=lo, at_hi_mm=hi,
-    )  # fmt: skip
-    never[:, 0] = asked[never[:, 0]]
-    return _Ground(
-        of,
-        length,
-        patrollable,
-        done,
-        open_mm,
-        _on_segment(network, never),
-        np.bincount(possible[:, 0], minlength=len(grids)),
-        ground.shut,
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Open:
-    """What is left to patrol of G grids when exceptions have closed their stretches.
-
-    Attributes:
-        stretches: int64 (N, 3), rows (segment, from_mm, to_mm on the measure of its section).
-        patrollable: int64 (G,), their length.
-        shut: bool (G,), where (nearly) nothing is left; stretches and length of these are those without exceptions.
-    """
-
-    stretches: I8
-    patrollable: I8
-    shut: npt.NDArray[np.bool_]
-
-
-def _open_ground(network: Network, standard: Standard, of: I8, length: I8, grids: int, closed: Closed) -> _Open:
-    """What is left of each grid; `of` is the grid of each segment that counts, -1 for the others."""
-    asked = np.flatnonzero(of >= 0)
-    at, lo, hi = open_stretches(network, asked, closed)
-    whole, left = np.zeros(grids, dtype=np.int64), np.zeros(grids, dtype=np.int64)
-    np.add.at(whole, of[asked], length[asked])
-    rows = np.column_stack([asked[at], lo, hi])
-    on = _on_segment(network, rows)
-    touched = np.isin(network.seg_section, closed.row)
-    on = on[touched[on[:, 0]]]
-    np.add.at(left, of[on[:, 0]], on[:, 2] - on[:, 1])
-    sound = asked[~touched[asked]]
-    np.add.at(left, of[sound], length[sound])
-    shut = nothing_left(whole - left, whole, standard)
-    if shut.any():
-        again = asked[shut[of[asked]]]
-        ends = network.seg_measure_from_mm[again].astype(np.int64), network.seg_measure_to_mm[again].astype(np.int64)
-        rows = rows[~shut[of[rows[:, 0]]]]
-        rows = np.concatenate([rows, np.column_stack([again, np.minimum(*ends), np.maximum(*ends)])])
-        rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-    return _Open(rows, np.where(shut, whole, left), shut)
-
-
-def _no_ground(network: Network) -> _Ground:
-    """The ground of no grid at all."""
-    none, rows = np.zeros(0, dtype=np.int64), np.zeros((0, 3), dtype=np.int64)
-    size = len(network.segments)
-    return _Ground(
-        np.full(size, -1),
-        network.graph.seg_length_mm.astype(np.int64),
-        none,
-        rows,
-        none,
-        rows,
-        none,
-        none.astype(np.bool_),
-    )
-
-
-def _on_segment(network: Network, rows: I8) -> I8:
-    """Stretches of measures as stretches of their segments, from < to."""
-    s = rows[:, 0]
-    begin = network.seg_measure_from_mm[s].astype(np.int64)
-    span = network.seg_measure_to_mm[s].astype(np.int64) - begin
-    length = network.graph.seg_length_mm[s].astype(np.int64)
-    wide = np.maximum(np.abs(span), 1)
-    ends = [(np.abs(rows[:, i] - begin) * length + wide // 2) // wide for i in (1, 2)]
-    return np.stack([s, np.minimum(*ends), np.maximum(*ends)], axis=1)
-
-
-def _grid_days(
-    standard: Standard, crew: Crew, ground: _Ground, grids: gpd.GeoDataFrame, rules: Sequence[tuple[str, RoundsRule] | None],
-    watch: Sequence[Interval], exceptions: pd.DataFrame,
-) -> pd.DataFrame:  # fmt: skip
+def _grid_days(  # noqa: PLR0917 (what one judgement needs)
+    network: Network, passes: Passes, standard: Standard, crew: Crew, ground: Ground, grids: gpd.GeoDataFrame,
+    rules: Sequence[tuple[str, RoundsRule] | None], watch: Sequence[Interval], exceptions: pd.DataFrame,
+) -> tuple[pd.DataFrame, Counted]:  # fmt: skip
     ids = column_text(grids, "grid_id")
     named = [r for r in rules if r is not None]
     required = np.array([r.rounds_per_day for _, r in named], dtype=np.int64)
-    completed = np.bincount(ground.done[:, 0], minlength=len(ids))
-    never = np.zeros(len(ids), dtype=np.int64)
-    np.add.at(never, ground.grid[ground.never[:, 0]], ground.never[:, 2] - ground.never[:, 1])
     by_grid = entries_by_target(crew, "work_grid")
     entries = [of_roles(by_grid.get(g, ()), crew, r.roles) for g, (_, r) in zip(ids, named, strict=True)]
-    day = windows_of([(crew.start_ms, crew.end_ms)], None, remainder_share=1.0)
-    answer = answer_rows(crew, standard, entries, [0] * len(ids), [day])
+    answer = _answer(network, crew, standard, ground, entries)
     share = standard.measure.excused_share.value
     hours = windows_of(watch, None, remainder_share=1.0)
     excuses = excuses_for(exceptions, grids.reset_index(drop=True), crew, columns={"work_grid": "grid_id"})
@@ -306,64 +158,169 @@ def _grid_days(
         excused_rows(excuses, [0] * len(ids), [hours], share=share)[0] if watch else np.zeros(len(ids), dtype=np.bool_)
     )
     excused |= ground.shut
-    lacking = np.maximum(required - completed, 0) * ground.patrollable
-    if standard.measure.unknown_need.value == "remaining":
-        lacking -= np.minimum(ground.open_mm, lacking)
-    silent = (answer.silent_ms > 0) & (answer.reach_mm >= lacking)
+    counted = _counted(ground, passes, crew, answer)
     barred = np.array([obstacle(crew, r.roles) or "" for _, r in named], dtype=object)
-    outcome = np.full(len(ids), "missed", dtype=object)
-    cause = np.where(completed > 0, "partial", "not_passed").astype(object)
-    for mask, result, why in (
-        (answer.duty_ms == 0, "missed", "no_rostered"),
-        (ground.possible >= required, "unknown", "inferred"),
-        (silent, "unknown", "silent"),
-        *((barred == code, "unknown", code) for code in OBSTACLES),
-        (excused | (ground.patrollable == 0), "excused", "exception"),
-        (completed >= required, "covered", None),
-    ):
-        outcome[mask], cause[mask] = result, why
-    nothing = (ground.patrollable == 0) & ~excused
-    outcome[nothing], cause[nothing] = "no_rule", None
-    return pd.DataFrame(
+    outcome, cause = _outcomes(ground, counted, required, answer, excused, barred)
+    table = rounds_table_named(standard.calibration.rounds) if standard.calibration.rounds else None
+    chance = np.full(len(ids), np.nan)
+    if table is not None:
+        asked = np.flatnonzero(ground.patrollable > 0)
+        chance[asked] = chances(counted, asked, required[asked], table)
+        nobody = cause == "no_rostered"  # no data would have helped: charged to the unit
+        given_up = unsupported(outcome, counted, chance, table) & ~nobody
+        outcome[given_up], cause[given_up] = "unknown", "unsupported"
+    frame = pd.DataFrame(
         {
             "grid_id": ids,
             "rule_id": [k for k, _ in named],
             "level": column_text(grids, "level"),
             "required_rounds": required,
-            "completed_rounds": completed,
-            "patrollable_mm": ground.patrollable,
-            "visited_mm": ground.patrollable - never,
-            "never_mm": never,
-            "open_share": ground.open_mm / np.maximum(ground.patrollable, 1),
+            **_counts(ground, counted, likely_rounds(counted, table)),
+            "round_share": np.minimum(counted.certain / required, 1.0),
+            "probability": chance,
             "outcome": outcome,
             "silent_s": answer.silent_ms / 1000,
             "cause": cause,
+            **_words(network, ground, counted, required, outcome, cause, chance, answer.silent_ms),
         }
+    )
+    return frame, counted
+
+
+def _answer(
+    network: Network, crew: Crew, standard: Standard, ground: Ground, entries: Sequence[tuple[Entry, ...]]
+) -> Answer:
+    """The time of those who answer for each grid; what they could have patrolled unheard, the ways there and back taken off."""
+    day = windows_of([(crew.start_ms, crew.end_ms)], None, remainder_share=1.0)
+    sets = [0] * len(entries)
+    answer = answer_rows(crew, standard, entries, sets, [day])
+    rows = np.flatnonzero(ground.patrollable > 0)
+    grid, first = np.arange(len(entries)), np.zeros(len(entries), dtype=np.int64)
+    reach_mm = reach_within(
+        answer, network, crew, standard, entries, sets, [day], rows=rows, subject_of_row=grid, window_of_row=first,
+        subject_of_segment=ground.grid,
+    )  # fmt: skip
+    return replace(answer, reach_mm=reach_mm)
+
+
+def _counted(ground: Ground, passes: Passes, crew: Crew, answer: Answer) -> Counted:
+    """Rounds for certain and at most: what was passed as far from the way as a detour goes, and what can have been patrolled unheard."""
+    target = np.maximum(ground.target, 1)
+    near, near_open = ground.near
+    completed = ground.completed()
+    most_mm = near[2] * target + near_open[2] + answer.reach_mm
+    possible = np.maximum.reduce([completed, ground.inferred, most_mm // target])
+    possible[ground.patrollable == 0] = completed[ground.patrollable == 0]
+    reached = np.stack([completed + ground.open_mm / target, *(near[:2] + near_open[:2] / target), most_mm / target])
+    quality = quality_of(passes, crew)
+    return Counted(
+        certain=completed,
+        possible=possible,
+        reached=reached.T,
+        walked=ground.walked_mm.sum(axis=1) / target,
+        never=ground.never_mm() / np.maximum(ground.patrollable, 1),
+        quiet=answer.reach_mm / target,
+        length_mm=ground.patrollable,
+        beside=ground.beside,
+        quality=grid_quality(
+            ground.walked_mm, device_quality(passes), who=answer.who.tolist(), quality=quality, crew=crew
+        ),
     )
 
 
-def _no_rule_days(ground: _Ground, ids: Sequence[str], levels: Sequence[str]) -> pd.DataFrame:
-    never = np.zeros(len(ids), dtype=np.int64)
-    np.add.at(never, ground.grid[ground.never[:, 0]], ground.never[:, 2] - ground.never[:, 1])
+def _outcomes(
+    ground: Ground,
+    counted: Counted,
+    required: I8,
+    answer: Answer,
+    excused: npt.NDArray[np.bool_],
+    barred: npt.NDArray[np.object_],
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+    """Outcome and cause of every grid by counting alone; `barred` says why no data could decide it, empty where they can."""
+    outcome = np.full(len(required), "missed", dtype=object)
+    cause = np.where(ground.never_mm() < ground.patrollable, "partial", "not_passed").astype(object)
+    enough = counted.possible >= required
+    heard = counted.reached[:, 3] - counted.quiet
+    for mask, result, why in (
+        (answer.duty_ms == 0, "missed", "no_rostered"),
+        (enough, "unknown", "unsupported"),
+        (enough & (heard < required), "unknown", "silent"),
+        (ground.inferred >= required, "unknown", "inferred"),
+        *((barred == code, "unknown", code) for code in OBSTACLES),
+        (excused | (ground.patrollable == 0), "excused", "exception"),
+        (counted.certain >= required, "covered", None),
+        ((ground.patrollable == 0) & ~excused, "no_rule", None),
+    ):
+        outcome[mask], cause[mask] = result, why
+    return outcome, cause
+
+
+def _counts(ground: Ground, counted: Counted, likely: I8) -> dict[str, Any]:
+    """The columns of rounds and lengths."""
+    never = ground.never_mm()
+    last = np.full(len(likely), -1, dtype=np.int64)
+    np.maximum.at(last, ground.done[:, 0], ground.done[:, 1])
+    return {
+        "completed_rounds": counted.certain,
+        "likely_rounds": likely,
+        "possible_rounds": counted.possible,
+        "patrollable_mm": ground.patrollable,
+        "visited_mm": ground.patrollable - never,
+        "never_mm": never,
+        "open_share": ground.open_mm / np.maximum(ground.patrollable, 1),
+        "last_completed": stamp(last, -1),
+    }
+
+
+def _words(
+    network: Network, ground: Ground, counted: Counted, required: I8, outcome: npt.NDArray[np.object_],
+    cause: npt.NDArray[np.object_], chance: npt.NDArray[np.float64], silent_ms: I8,
+) -> dict[str, Any]:  # fmt: skip
+    """What the unfinished round lacks, street by street, and what was missing in words; None where nothing is."""
+    asked = np.isin(outcome, ("missed", "unknown")) & (counted.certain < required)
+    names = column_text(network.segments, "road_name")
+    streets = lacking_streets(ground.lacking, names, len(required))
+    missing = rounds_missing(
+        cause=cause, required=required, completed=counted.certain, possible=counted.possible, open_mm=ground.open_mm,
+        length_mm=ground.patrollable, streets=streets, chance=chance, silent_ms=silent_ms,
+    )  # fmt: skip
+    return {
+        "lacking": [lacking_text(s) if a and s else None for s, a in zip(streets, asked.tolist(), strict=True)],
+        "missing": missing,
+    }
+
+
+def _no_rule_days(ground: Ground, ids: Sequence[str], levels: Sequence[str]) -> pd.DataFrame:
+    completed = ground.completed()
+    never = ground.never_mm()
+    last = np.full(len(ids), -1, dtype=np.int64)
+    np.maximum.at(last, ground.done[:, 0], ground.done[:, 1])
     return pd.DataFrame(
         {
             "grid_id": list(ids),
             "rule_id": None,
             "level": [level or None for level in levels],
             "required_rounds": pd.array([None] * len(ids), dtype="Int64"),
-            "completed_rounds": np.bincount(ground.done[:, 0], minlength=len(ids)),
+            "completed_rounds": completed,
+            "likely_rounds": completed,
+            "possible_rounds": completed,
             "patrollable_mm": ground.patrollable,
             "visited_mm": ground.patrollable - never,
             "never_mm": never,
             "open_share": ground.open_mm / np.maximum(ground.patrollable, 1),
+            "last_completed": stamp(last, -1),
+            "round_share": np.nan,
+            "probability": np.nan,
             "outcome": "no_rule",
             "silent_s": 0.0,
             "cause": None,
+            "lacking": None,
+            "missing": None,
         }
     )
 
 
-def _round_frame(ground: _Ground | None, ids: Sequence[str]) -> pd.DataFrame:
+def _round_frame(ground: Ground | None, ids: Sequence[str]) -> pd.DataFrame:
     done = np.zeros((0, 3), dtype=np.int64) if ground is None else ground.done
     first = np.searchsorted(done[:, 0], done[:, 0])
     return pd.DataFrame(
@@ -376,7 +333,7 @@ def _round_frame(ground: _Ground | None, ids: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _never_frame(network: Network, ground: _Ground | None, ids: Sequence[str]) -> pd.DataFrame:
+def _never_frame(network: Network, ground: Ground | None, ids: Sequence[str]) -> pd.DataFrame:
     rows = np.zeros((0, 3), dtype=np.int64) if ground is None else ground.never
     s = rows[:, 0]
     shapes = np.asarray(network.segments.geometry.to_numpy(), dtype=object)[s]

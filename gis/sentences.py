@@ -77,6 +77,20 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "checkin_more": Sentence("等共 {} 次", "{} in all"),
     "grid": Sentence("网格", "the grid itself"),
+    "grid_not_passed": Sentence("有权人员当天未到", "Nobody entitled came that day"),
+    "grid_no_rostered": Sentence(
+        "当天无责任人在岗（计入单位）", "No responsible person on duty that day (charged to the unit)"
+    ),
+    "grid_done": Sentence("完成 {} 轮，第 {} 轮未走", "{} rounds completed, none of round {} passed"),
+    "grid_open_more": Sentence(
+        "第 {} 轮走到 {}，缺 {} 等，共 {} 条路 {}", "Round {} came to {}, lacking {} and others, {} streets in all, {}"
+    ),
+    "grid_open": Sentence("第 {} 轮走到 {}，缺 {}", "Round {} came to {}, lacking {}"),
+    "grid_silent": Sentence("责任人在岗失联 {}", "Those who answer were silent on duty for {}"),
+    "grid_inferred": Sentence("部分路线只能推断", "A part of the way is only inferred"),
+    "grid_seen": Sentence("看到完成 {} 轮", "{} rounds were seen"),
+    "grid_possible": Sentence("最多可能 {} 轮，无法判定", "{} rounds possible at most: undecided"),
+    "grid_chance": Sentence("完成规定轮次的把握为 {}%", "Probability that the required rounds were completed: {}%"),
 }
 # Before the sentence of a window for which nobody answered.
 UNIT = Sentence(

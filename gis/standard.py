@@ -336,12 +336,14 @@ class DensitySettings(Frozen):
 class Calibration(Frozen):
     """From the raw probability of *covered* to a calibrated one: a polyline through (raw, calibrated), empty: raw.
 
-    `calls` names a fitted table of `gis.calibration_tables`; with it a call that the data cannot support becomes unknown. Empty: none.
+    `calls` names a fitted table of `gis.calibration_tables`; with it a call that the data cannot support becomes unknown. `rounds`
+    names one for rounds of grids. Empty: none.
     """
 
     raw: tuple[float, ...] = ()
     calibrated: tuple[float, ...] = ()
     calls: str = ""
+    rounds: str = ""
     zh: str = ""
     en: str = ""
 

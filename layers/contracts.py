@@ -394,7 +394,14 @@ _RESULT = (
         rule_id str! 规则 | Rule
         charged str! 口径 | By (entitled, responsible)
         subjects int! 对象数 | Subjects"""
-        + _COUNTS,
+        + _COUNTS
+        + """
+        rounds_required int 应完成轮次 | Required rounds
+        rounds_completed int 完成轮次 | Completed rounds (seen; each grid up to what it owes)
+        rounds_possible int 最多可能轮次 | Rounds possible at most (each grid up to what it owes)
+        rate_rounds_low float 轮次达标率下限 | Rate of rounds, lower bound
+        rate_rounds_high float 轮次达标率上限 | Rate of rounds, upper bound
+        """,
     ),
     _table(
         "grid_days", "result", "工作网格日表 | Work grids by day", "grid_id",
@@ -403,15 +410,22 @@ _RESULT = (
         rule_id str 规则 | Rule
         level str 区位 | Level
         required_rounds int 应完成轮次 | Required rounds
-        completed_rounds int! 完成轮次 | Completed rounds
+        completed_rounds int! 完成轮次 | Completed rounds (seen)
+        likely_rounds int 最可能轮次 | Likely rounds
+        possible_rounds int 最多可能轮次 | Rounds possible at most
+        round_share float 轮次完成比例 | Share of the required rounds completed
         patrollable_mm int! 可巡长度 | Patrollable length | mm
         visited_mm int! 到过长度 | Distinct length passed that day | mm
         never_mm int! 全天未到 | Visited in no round | mm
         open_share float! 未完轮次进度 | Share of the unfinished round
+        last_completed time 最近完成 | Last completed
         outcome str! 结果 | Outcome (covered, missed, unknown, excused, no_rule)
+        probability float 完成应完成轮次的把握 | Probability of the required rounds
         silent_s float! 失联时长 | Silence of those on duty | s
         cause str 原因 | Cause
         provisional bool 暂定 | Provisional (holidays of the day not published yet)
+        missing str 缺什么 | What was missing
+        lacking str 未完一轮所缺道路 | Streets that the unfinished round lacks (JSON: name, mm)
         """,
     ),
     _table(

@@ -47,7 +47,7 @@ POPUP = {
         "rate_low",
         "rate_high",
     ),
-    "grids": ("grid_id", "grid_name", "outcome", "required_rounds", "completed_rounds"),
+    "grids": ("grid_id", "grid_name", "outcome", "required_rounds", "completed_rounds", "possible_rounds", "missing"),
     "density_surface": ("required_km2", "allocated_km2", "gap_km2"),
     "hotspots": ("cases", "gi_z", "q_value", "hotspot", "kde_km2"),
     "community": ("grid_name", "community", "rule_id", "outcome", "missing"),

@@ -26,7 +26,7 @@ from reportlab.platypus import (
 )
 
 from dashboards.cells import bounds as rate_bounds
-from dashboards.cells import percent
+from dashboards.cells import percent, rounds_words
 from dashboards.exports.report_method import inputs_chapter, method_chapter, standard_chapter, standard_words
 from dashboards.exports.report_parts import (
     BODY,
@@ -46,6 +46,7 @@ from dashboards.exports.report_parts import (
     style,
     text,
 )
+from dashboards.sentences import missing_words
 from dashboards.tally import NOWHERE, VIEW_OF, base_of, tally
 from gis.rates import excused_millimetres
 from layers.symbology import LAYERS, outcome_color, word
@@ -392,12 +393,12 @@ def _grid_table(report: Report, grids: pd.DataFrame) -> Table | Paragraph:
     for i, g in enumerate(judged.to_dict("records")):
         name = g.get("grid_name") if isinstance(g.get("grid_name"), str) and g["grid_name"] else g["grid_id"]
         rows.append([name, word(g["level"], report.lang) if isinstance(g["level"], str) else "—",
-                     f"{int(g['required_rounds'])}", f"{int(g['completed_rounds'])}", f"{g['patrollable_mm'] / 1e6:,.1f}",
-                     f"{g['never_mm'] / 1e6:,.2f}", word(g["outcome"], report.lang)])  # fmt: skip
-        marks.append((i, 6, outcome_color(str(g["outcome"]))))
-    heads = [t("工作网格", "Work grid"), t("区位", "Zone"), t("应完成轮次", "Required rounds"), t("完成轮次", "Completed rounds"),
-             t("可巡公里", "Patrollable km"), t("全天未到公里", "Never visited, km"), t("结果", "Outcome")]  # fmt: skip
-    return data_table(heads, rows, (3, 1.3, 1.2, 1.2, 1.2, 1.4, 1.2), right=(2, 3, 4, 5), marks=marks)
+                     rounds_words(g["completed_rounds"], g.get("possible_rounds"), g["required_rounds"]), f"{g['patrollable_mm'] / 1e6:,.1f}",
+                     f"{g['never_mm'] / 1e6:,.2f}", word(g["outcome"], report.lang), missing_words(g.get("missing"), report.lang)])  # fmt: skip
+        marks.append((i, 5, outcome_color(str(g["outcome"]))))
+    heads = [t("工作网格", "Work grid"), t("区位", "Zone"), t("完成–最多可能 / 应完成轮次", "Rounds done – possible / required"),
+             t("可巡公里", "Patrollable km"), t("全天未到公里", "Never visited, km"), t("结果", "Outcome"), t("缺什么", "What was missing")]  # fmt: skip
+    return data_table(heads, rows, (2.2, 1.1, 1.4, 1, 1.1, 1.1, 4.2), right=(2, 3, 4), marks=marks)
 
 
 def legend_rows(report: Report, layer_id: str, frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from dashboards.explain_parts import back, clause_part, facts, grid_map, section
 from dashboards.explain_passes import grid_passes, passes_part, section_passes
 from dashboards.marks import explain_address, outcome_mark
 from dashboards.pages import Page
+from dashboards.sentences import lacking_words, missing_words
 from dashboards.shell import card, notice, page_head
 from gis.rates import OUTCOMES, counts_by, excused_millimetres
 from layers.symbology import outcome_color, word
@@ -105,6 +106,21 @@ def _section(view: View, day: date, section_id: str) -> Component:
     )
 
 
+def _rounds_words(view: View, row: pd.Series) -> str:
+    """Rounds required, seen, likely and possible at most; runs of earlier versions know only those seen."""
+    t = view.t
+    required = int(row["required_rounds"]) if pd.notna(row["required_rounds"]) else 0
+    words = t(
+        "explain.rounds_text",
+        required=required,
+        completed=int(row["completed_rounds"]),
+        open=percent(row["open_share"]),
+    )
+    if pd.isna(row.get("possible_rounds")) or pd.isna(row.get("likely_rounds")):
+        return words
+    return words + t("explain.rounds_range", likely=int(row["likely_rounds"]), possible=int(row["possible_rounds"]))
+
+
 def _grid(view: View, day: date, grid_id: str) -> Component:
     t = view.t
     grids = view.data.read("work_grids", day, where={"grid_id": grid_id})
@@ -114,18 +130,11 @@ def _grid(view: View, day: date, grid_id: str) -> Component:
     grid, row = grids.iloc[0], days.iloc[0]
     rounds = view.data.result("grid_rounds", day, where={"grid_id": grid_id})
     name = grid["name"] if isinstance(grid["name"], str) and grid["name"] else grid_id
-    required = int(row["required_rounds"]) if pd.notna(row["required_rounds"]) else 0
+    chance = row.get("probability")
+    lacking = lacking_words(row.get("lacking"), view.lang)
     figures = [
         (t("explain.outcome"), outcome_mark(str(row["outcome"]), view.lang)),
-        (
-            t("explain.rounds"),
-            t(
-                "explain.rounds_text",
-                required=required,
-                completed=int(row["completed_rounds"]),
-                open=percent(row["open_share"]),
-            ),
-        ),
+        (t("explain.rounds"), _rounds_words(view, row)),
         (
             t("explain.visited"),
             t(
@@ -136,7 +145,10 @@ def _grid(view: View, day: date, grid_id: str) -> Component:
             ),
         ),
         (t("explain.silent"), t("explain.minutes", n=f"{row['silent_s'] / 60:,.0f}")),
+        (t("explain.rounds_probability"), percent(chance)),
         (t("explain.cause"), word(row["cause"], view.lang) if isinstance(row["cause"], str) else t("explain.none")),
+        (t("explain.missing"), missing_words(row.get("missing"), view.lang) or t("explain.none")),
+        *([(t("explain.rounds_lacking"), lacking)] if lacking else []),
     ]
     definition = html.Dl([part for k, v in figures for part in (html.Dt(k), html.Dd(v))], className="facts")
     body = [

@@ -180,8 +180,15 @@ def test_rounds_a_day_and_in_an_hour(town):
     rounds = frame("grid_rounds", [
         {"grid_id": "G1", "round_ix": i, "started": t("08:00:00"), "completed": t(x)} for i, x in enumerate(["09:10:00", "09:59:00", "10:00:00"])
     ])  # fmt: skip
-    assert coverage.grid_rounds(two_days, rounds, town["work_grids"], None, ZONE).tolist() == [3.5]
-    assert coverage.grid_rounds(two_days, rounds, town["work_grids"], 9, ZONE).tolist() == [1.0]  # two on two days
+    # 2 of 6 and 5 of 6; the colour of a map tells done of required, so that 5 of 4 and 4 of 6 never look the same
+    assert coverage.grid_rounds(two_days, rounds, town["work_grids"], None, ZONE).tolist() == [pytest.approx(3.5 / 6)]
+    assert coverage.grid_rounds(two_days, rounds, town["work_grids"], 9, ZONE).tolist() == [2 / 12]  # two of twelve
+    fringe = town["grid_days"].assign(completed_rounds=5, required_rounds=4)
+    assert coverage.grid_rounds(fringe, rounds, town["work_grids"], None, ZONE).tolist() == [
+        1.0
+    ]  # a surplus is no more than all
+    unasked = town["grid_days"].assign(required_rounds=pd.NA)
+    assert coverage.grid_rounds(unasked, rounds, town["work_grids"], None, ZONE).isna().tolist() == [True]
     assert coverage.grid_outcomes(two_days, town["work_grids"]).tolist() == ["missed"]
 
 
@@ -321,7 +328,14 @@ def test_rounds_by_the_hour_of_completion():
 
 
 def test_legends_of_rounds_and_persons_have_english_units():
-    for measure in ("grid_rounds", "density_required", "density_gap"):
+    for measure in ("density_required", "density_gap"):
         classes = MEASURES[measure].layer.classes
-        assert [c.zh for c in classes if not any(u in c.zh for u in ("轮", "人"))] == []
-        assert [c.en for c in classes if not c.en.endswith(("rounds", "persons"))] == []
+        assert [c.zh for c in classes if "人" not in c.zh] == []
+        assert [c.en for c in classes if not c.en.endswith("persons")] == []
+    assert [c.en for c in MEASURES["grid_rounds"].layer.classes] == [
+        "< 25%",
+        "25% – 50%",
+        "50% – 75%",
+        "75% – 100%",
+        "≥ 100%",
+    ]
