@@ -11,6 +11,7 @@ import pandas as pd
 from etl.base import Progress, silent
 from etl.check_roster import unresolved_lines, unresolved_of
 from etl.holdings import from_sources, from_store
+from etl.near_ids import near_ids
 from etl.verdicts import Answer, assigned, judge_clock, judge_rule
 from gis.calendar_notes import calendar_of_another_country
 from gis.standard import StatementRule
@@ -197,6 +198,17 @@ def _device_facts(holdings: Holdings, standard: Standard) -> list[tuple[str, int
     limit = standard.measure.silence_s.value
     silent_devices = int((devices["silences"] > 0).sum())
     unknown = int((~devices["device_id"].isin(assigned(holdings))).sum())
+    listed = holdings.table("devices")
+    known = assigned(holdings) | (set(listed["device_id"].dropna()) if len(listed) else set())
+    near = [
+        (
+            "devices.near",
+            1,
+            f"设备 {found} 在定位中，名册里是 {meant}",
+            f"device {found} is in the positions; the roster has {meant}",
+        )
+        for found, meant in near_ids(devices["device_id"], known)
+    ]
     return [
         (
             "positions",
@@ -211,4 +223,5 @@ def _device_facts(holdings: Holdings, standard: Standard) -> list[tuple[str, int
             f"{silent_devices} devices were silent for more than {limit:g} s",
         ),
         ("devices.unassigned", unknown, f"{unknown} 台设备没有登记到人", f"{unknown} devices are assigned to nobody"),
+        *near,
     ]

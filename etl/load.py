@@ -14,10 +14,12 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 
 from etl.base import QUARANTINE_COLUMNS, Context, Progress, Read, raw_json, silent
 from etl.detect import detect_shift, warning
+from etl.near_ids import near_ids
 from etl.readers import ORDER, position_reader, reader_of
 from gis.errors import Fault, InputError, SettingsError, XunchaError
 from gis.ground import ground_notes
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 ALWAYS = date(1970, 1, 1)
 """valid_from of a source that names none: in force since ever, so that any day can be audited with it."""
-_LOOKED_AT = ("areas", "road_edges", "units", "persons", "devices")  # tables that later readers look at
+_LOOKED_AT = ("areas", "road_edges", "units", "persons", "devices", "assignments")  # tables that later readers look at
 _BATCH_ROWS = 200_000
 
 
@@ -43,6 +45,7 @@ class Spool:
     quarantine: pd.DataFrame
     record: SourceRecord
     sample: pa.Table
+    devices: frozenset[str] = frozenset()
 
     def batches(self) -> Iterator[pa.Table]:
         """The positions again, as they were read; none where all were set aside."""
@@ -78,11 +81,22 @@ def load_city(
             manifests.append(store.load(read.frame, read.record, read.quarantine, valid_from=since))
         for done, (_, spool) in enumerate(spools, start=len(reads)):
             progress("store", done, len(sources))
-            manifests.append(store.positions.load(spool.batches(), spool.record, spool.quarantine))
+            record = replace(spool.record, notes=(*spool.record.notes, *_near(spool, context)))
+            manifests.append(store.positions.load(spool.batches(), record, spool.quarantine))
         progress("store", len(sources), len(sources))
     with suppress(SettingsError):  # the audit tells what is wrong with the standard; the data can be stored without
         store_standard(store, standard_of(city), file=file_name(city))
     return manifests
+
+
+def _near(spool: Spool, context: Context) -> list[Note]:
+    """Devices of positions that the roster writes otherwise."""
+    frames = [context.tables[t] for t in ("devices", "assignments") if t in context.tables]
+    known = {str(d) for f in frames for d in f["device_id"].dropna()}
+    return [
+        Note(f"设备 {found} 在定位中，名册里是 {meant}", f"device {found} is in the positions; the roster has {meant}")
+        for found, meant in near_ids(spool.devices, known)
+    ]
 
 
 def chosen_sources(city: City, only: Iterable[str] | None) -> list[Source]:
@@ -209,16 +223,17 @@ def _spool(source: Source, context: Context, path: Path) -> Spool:
     read = position_reader()(source, context)
     writer: pa.ipc.RecordBatchStreamWriter | None = None
     sample: list[pa.Table] = []
+    devices: set[str] = set()
     with path.open("wb") as stream:
         for table in read.batches:
             writer = writer or pa.ipc.new_stream(stream, table.schema)
             writer.write_table(table, max_chunksize=_BATCH_ROWS)
             sample.append(_some(table))
+            devices.update(pc.unique(table["device_id"]).to_pylist())
         if writer is not None:
             writer.close()
-    return Spool(
-        path, read.quarantine(), read.record(), pa.concat_tables(sample) if sample else pa.table({"lon": [], "lat": []})
-    )
+    some = pa.concat_tables(sample) if sample else pa.table({"lon": [], "lat": []})
+    return Spool(path, read.quarantine(), read.record(), some, frozenset(devices))
 
 
 def _some(table: pa.Table) -> pa.Table:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from etl.base import QUARANTINE_COLUMNS, Read, missing_columns, raw_json
+from etl.near_ids import near_ids
 from etl.readers.edges import dates_of_midnights, parse_edges
 from etl.readers.reasons import REASONS
 from etl.readers.sheets import Sheet, normal_word, read_sheet, text_array
@@ -49,6 +50,7 @@ class Records:
         self.sheet: Sheet = read_sheet(source, context)
         self.headings = _resolve(source, self.sheet.frame.columns, aliases)
         self.take = np.arange(len(self.sheet.frame))  # source row of each entry
+        self.part = np.zeros(len(self.take), dtype=np.int64)  # which of its row's entries, 0 where a row is one
         self.code: npt.NDArray[np.object_] = np.full(len(self.take), "", dtype=object)
         self.column: npt.NDArray[np.object_] = np.full(len(self.take), "", dtype=object)
         self.detail: npt.NDArray[np.object_] = np.full(len(self.take), "", dtype=object)
@@ -87,6 +89,11 @@ class Records:
     def expand(self, entries: Sequence[int]) -> None:
         """Give each source row as many entries as it holds statements; `entries` are the source rows, ascending."""
         self.take = np.array(entries, dtype=np.int64)
+        first = np.searchsorted(
+            self.take, self.take
+        )  # of each row's entries; the row of several says which entry is meant
+        several = np.bincount(self.take, minlength=1)[self.take] > 1 if len(self.take) else np.zeros(0, dtype=bool)
+        self.part = np.where(several, np.arange(len(self.take)) - first + 1, 0)
         for name in ("code", "column", "detail"):
             setattr(self, name, np.full(len(self.take), "", dtype=object))
 
@@ -173,6 +180,15 @@ class Records:
         """Set entries aside whose cell is empty."""
         self.doubt(np.array([c is None for c in cells], dtype=np.bool_), code, column)
 
+    def note_near(self, column: str, cells: Iterable[str | None], known: Collection[str]) -> None:
+        """Tell ids that the roster writes otherwise (007 and 7); nothing is joined by it."""
+        for found, meant in near_ids((c for c in cells if c is not None), known):
+            heading = self.headings.get(column, column)
+            self.note(
+                f"{heading} {found} 不在名册中，名册里是 {meant}",
+                f"{heading} {found} is not in the roster; it has {meant}",
+            )
+
     def doubt_keys(self, *keys: Sequence[str | None]) -> None:
         """Set entries aside that repeat the key of an earlier good one."""
         seen: set[tuple[str | None, ...]] = set()
@@ -200,6 +216,8 @@ class Records:
         for i in np.flatnonzero(self.code != ""):
             at, reason = int(self.take[i]), REASONS[str(self.code[i])]
             raw: dict[str, Any] = {str(k): v for k, v in self.sheet.frame.iloc[at].items()}
+            if self.part[i]:
+                raw = {"_entry": int(self.part[i]), **raw}
             if self.sheet.files[at]:
                 raw = {"_file": self.sheet.files[at], **raw}
             rows.append(_aside(int(self.sheet.rows[at]), str(self.column[i]), reason.code, str(self.detail[i]), raw))

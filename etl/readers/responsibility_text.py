@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gis.network.words import UnresolvedError, stretch_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+
+    from etl.readers.records import Finder
 
 _ROAD_WORD = "(?:大道|大街|公路|中路|东路|西路|南路|北路|环线|路|街|巷|弄|道|线|桥|胡同)"
 _BRACKET = re.compile(r"^(?P<head>[^()]*)\((?P<inner>[^()]*)\)(?P<tail>[^()]*)$")
@@ -28,9 +30,11 @@ _LIMIT = re.compile(
     r"[至到~]|以[东西南北内外]|[东西南北左右内外单]侧|[东西南北中上下前后]段|[东西南北]半|除(?!夕)|不含|仅|只|路(?!长)|街(?!道|长)|巷(?!长)|弄|\d+号|单号|双号|单数|双数|\d米|[kK]\d|部分|半幅"
 )
 _NAME_END = re.compile(r"(?:同志|负责|等)$")
+_ID_SPLIT = re.compile(r"[、，,;；\r\n]+")
 _SPLIT = re.compile(r"[、,;\n。/]")
 _STRONG = frozenset(";\n。")
 _LONGEST_NAME = 6
+_PRIVATE = 0xE000  # characters that no text has
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +113,29 @@ def parse_responsibility(text: str, *, known: Collection[str] = ()) -> tuple[Sta
     >>> [(s.road, s.start, s.stop, s.names) for s in parse_responsibility("象山港路(建设路至丹河路):张三、李四")]
     [('象山港路', '建设路', '丹河路', (('张三', 'responsible'), ('李四', 'responsible')))]
     """
-    reader = _Reader(frozenset(known))
     written = plain(text)
+    kept = {
+        chr(_PRIVATE + i): k
+        for i, k in enumerate(k for k in sorted(known, key=len, reverse=True) if "/" in k and k in written)
+    }
+    for one, name in kept.items():  # an id with a stroke is not two
+        written = written.replace(name, one)
+    reader = _Reader(frozenset(known) | set(kept))
     reader.limits = [n for m in _NOTE.finditer(written) if _LIMIT.search(n := _note(m.group()))]
     for token, mark in _tokens(_NOTE.sub("", written)):
         reader.take(token, mark)
     reader.flush(keep=False)
-    return tuple(reader.out)
+    return tuple(_restored(s, kept) for s in reader.out) if kept else tuple(reader.out)
+
+
+def _restored(statement: Statement, kept: dict[str, str]) -> Statement:
+    def back(text: str) -> str:
+        return "".join(kept.get(c, c) for c in text)
+
+    names = tuple((back(n), kind) for n, kind in statement.names)
+    return replace(
+        statement, names=names, target=back(statement.target), road=back(statement.road), text=back(statement.text)
+    )
 
 
 def _note(text: str) -> str:
@@ -202,7 +222,9 @@ class _Reader:
                 self.sections = []
                 head = "、".join([*before, head])
             self.flush(keep=False)
-            self.people = [(n, _LABELS[label.group().strip()] if label else "responsible") for n in _names(head)]
+            self.people = [
+                (n, _LABELS[label.group().strip()] if label else "responsible") for n in _names(head, self.known)
+            ]
             if right:
                 self.sections.append(right)
             return
@@ -215,12 +237,14 @@ class _Reader:
         self._add(right)
 
     def _people_first(self, head: str) -> bool:
-        names = _names(head)
+        names = _names(head, self.known)
         return bool(names) and all(n in self.known for n in names)
 
     def _road(self, token: str) -> bool:
         """Whether a token is a section rather than a name."""
-        if token in self.known or (_names(token) and all(n in self.known for n in _names(token))):
+        if token in self.known or (
+            _names(token, self.known) and all(n in self.known for n in _names(token, self.known))
+        ):
             return False
         bracket = _BRACKET.match(re.sub(r"\s+", "", token))
         head = bracket["head"] if bracket else token
@@ -272,8 +296,48 @@ def _at_colon(token: str) -> tuple[str, bool, str]:
     return token, False, ""
 
 
-def _names(text: str) -> list[str]:
+def split_ids(text: str | None, finder: Finder) -> list[str]:
+    """Persons, grids or units of a cell of ids: an exact id (or name) wins before anything is split, and no id is read as prose.
+
+    What nothing matches stays as it is written, so that it can be named; only where all parts of it match is it split further.
+    """
+    if text is None:
+        return []
+    if finder.find(text)[0] is not None:
+        return [text]
+    out: list[str] = []
+    for part in (p.strip() for p in _ID_SPLIT.split(text)):
+        finer = [p for p in re.split(r"[/&+\s]+", part) if p]
+        for way in ([part], finer, _numbers_in(part, finder), split_names(part)):
+            found = {finder.find(p)[0]: p for p in reversed(way)}  # 100231 张三 is one person
+            if way and None not in found:
+                out.extend(reversed(found.values()))
+                break
+        else:
+            out.extend([part] if part else [])
+    return list(dict.fromkeys(out))
+
+
+def _numbers_in(text: str, finder: Finder) -> list[str]:
+    """Ids with a digit that stand beside a name: `张三(100231)` is 100231."""
+    parts = (p for p in re.split(r"[\s()（）:：,，]+", text) if any(c.isdigit() for c in p))
+    return [p for p in parts if p in finder.ids]
+
+
+def split_persons(text: str | None, finder: Finder) -> list[str]:
+    """Persons of a cell that holds names, ids or both: what the roster knows exactly is not read as prose."""
+    out = split_ids(text, finder)
+    known = [finder.find(p)[0] is not None for p in out]
+    if all(known):
+        return out
+    parts = [[p] if k else split_names(p) for p, k in zip(out, known, strict=True)]
+    return list(dict.fromkeys(n for names in parts for n in names)) if any(known) else split_names(text)
+
+
+def _names(text: str, known: Collection[str] = ()) -> list[str]:
     """Names in a piece of text: notes in brackets, telephone numbers and courtesy words dropped; `张 三` is one name."""
+    if text in known:
+        return [text]
     bare = re.sub(r"\([^()]*\)|(?:电话|手机|tel)\s*:?|(?<!\w)\d{5,}|(?<=[一-鿿])\d{5,}", " ", text)
     parts = [_NAME_END.sub("", p) for p in re.split(r"[\s、,;/&+]+", bare) if p]
     if len(parts) > 1 and all(len(p) == 1 for p in parts):
@@ -290,7 +354,7 @@ def named(text: str, *, known: Collection[str] = ()) -> list[tuple[str, list[str
     out: list[tuple[str, list[str]]] = []
     for token, _ in _tokens(text):
         brackets = [b for b in re.findall(r"\(([^()]*)\)", token) if _LIMIT.search(b)]
-        for name in _names(token):
+        for name in _names(token, known):
             free = name in known or not _LIMIT.search(name)
             out.append((name, brackets) if free else ("", [name]))
     return out

@@ -19,7 +19,8 @@ from etl.readers.responsibility_text import (
     parse_section,
     plain,
     several,
-    split_names,
+    split_ids,
+    split_persons,
 )
 from etl.readers.times import local_to_utc
 from etl.readers.words import DEVICE_KINDS, DUTY_KINDS, MODES, ROLES, TARGET_KINDS, UNIT_ENDINGS, UNIT_KINDS
@@ -190,9 +191,10 @@ def read_assignments(source: Source, context: Context) -> Read:
     rows = Records(source, context, _ASSIGNMENT_WORDS)
     rows.require("device_id", "person_id" if rows.has("person_id") else "person_name")
     column = "person_id" if rows.has("person_id") else "person_name"
-    cells: list[Text] = [[*split_names(c)] or [None] for c in rows.text(column)]
-    _spread(rows, [len(c) for c in cells])
     people = Finder(context.tables.get("persons"), "person_id")
+    split = split_ids if column == "person_id" else split_persons
+    cells: list[Text] = [[*split(c, people)] or [None] for c in rows.text(column)]
+    _spread(rows, [len(c) for c in cells])
     found = [people.find(n) for names in cells for n in names]
     person = [f[0] for f in found]
     device = rows.text("device_id")
@@ -201,6 +203,7 @@ def read_assignments(source: Source, context: Context) -> Read:
     rows.doubt_empty(written, column)
     for code in ("person_unknown", "person_ambiguous"):
         rows.doubt(np.array([f[1] == code for f in found], dtype=bool), code, column, written)
+    rows.note_near(column, written, people.ids)
     start, end = rows.times("valid_from"), rows.times("valid_to", end=True)
     start = start.fillna(_since(source.valid_from, rows))
     rows.doubt((end <= start).to_numpy(dtype=bool), "order_wrong", "valid_to")
@@ -236,7 +239,11 @@ def read_responsibilities(source: Source, context: Context) -> Read:
     rows = Records(source, context, _RESPONSIBILITY_WORDS)
     people = Finder(context.tables.get("persons"), "person_id")
     kind = rows.words("target_kind", TARGET_KINDS)
-    statements = _statements(rows, people, kind)
+    finders = {
+        k: Finder(context.tables.get(f"{k}s"), key)
+        for k, key in (("work_grid", "grid_id"), ("community_grid", "grid_id"), ("unit", "unit_id"))
+    }
+    statements = _statements(rows, people, kind, finders)
     entries = [
         (s, name, duty) for row in statements for s in row for name, duty in (s.names or ((None, "responsible"),))
     ]
@@ -248,10 +255,11 @@ def read_responsibilities(source: Source, context: Context) -> Read:
         "value_missing",
         "text" if rows.has("text") else "target_id",
     )
-    return rows.read(_responsibility_columns(rows, entries, kind, people, context))
+    rows.note_near("person_id", [name for _, name, _ in entries], people.ids)
+    return rows.read(_responsibility_columns(rows, entries, kind, people, finders, context))
 
 
-def _statements(rows: Records, people: Finder, kind: Text) -> list[list[Statement]]:
+def _statements(rows: Records, people: Finder, kind: Text, finders: dict[str, Finder]) -> list[list[Statement]]:
     """Statements of each row: of its columns where it has them, else of its text."""
     known = {n for names in people.by_name.values() for n in names} | set(people.by_name) | people.ids
     cells = {
@@ -263,13 +271,11 @@ def _statements(rows: Records, people: Finder, kind: Text) -> list[list[Statemen
     for i in range(len(rows)):
         row = {c: v[i] for c, v in cells.items()}
         cell = row["person_id"] or row["persons"] or row["person_name"]
-        names = tuple((n, duty[i] or "responsible") for n in split_names(cell))
+        split = split_persons if row["person_id"] is None else split_ids
+        names = tuple((n, duty[i] or "responsible") for n in split(cell, people))
         if row["target_id"] is not None:
-            ids = (
-                [row["target_id"]]
-                if kind[i] in {None, "section"}
-                else split_names(row["target_id"]) or [row["target_id"]]
-            )
+            finder = finders.get(kind[i] or "")
+            ids = [row["target_id"]] if finder is None else split_ids(row["target_id"], finder)
             found = [Statement(t, "", None, None, names, t) for t in ids]
         else:
             found = _sections_of(row, names, known)
@@ -316,7 +322,12 @@ def _with_limits(found: list[Statement], cell: str, known: Collection[str]) -> l
 
 
 def _responsibility_columns(
-    rows: Records, entries: list[tuple[Statement, Any, str]], kind: Text, people: Finder, context: Context
+    rows: Records,
+    entries: list[tuple[Statement, Any, str]],
+    kind: Text,
+    people: Finder,
+    finders: dict[str, Finder],
+    context: Context,
 ) -> dict[str, Any]:
     persons = context.tables.get("persons")
     units = (
@@ -327,10 +338,6 @@ def _responsibility_columns(
     out: dict[str, list[Any]] = {c: [] for c in ("person_id", "duty_kind", "target_kind", "target_id", "road_name", "from_name", "to_name",
                                                  "source_text", "resolved", "problem", "responsibility_id",
                                                  "source_name", "source_row")}  # fmt: skip
-    finders = {
-        k: Finder(context.tables.get(f"{k}s"), key)
-        for k, key in (("work_grid", "grid_id"), ("community_grid", "grid_id"), ("unit", "unit_id"))
-    }
     for i, (statement, name, duty) in enumerate(entries):
         person, why = people.find(name, {p for p, u in units.items() if u == unit[i]})
         target_kind = kind[i] or ("section" if statement.road else "work_grid")

@@ -27,6 +27,7 @@ from etl.readers.tabular import (
     open_text,
     pick_sheet,
     readable,
+    shown_value,
     sniff_delimiter,
     stream_file,
     table_format,
@@ -175,7 +176,7 @@ def _read_xlsx(path: Path, source: Source) -> _Part:
     with readable(path.name):
         book = load_workbook(path, data_only=True)
         sheet = book[pick_sheet(book.sheetnames, source, path.name)]
-        grid = [[clean(c) for c in row] for row in sheet.iter_rows(values_only=True)]
+        grid = [[clean(shown_value(c)) for c in row] for row in sheet.iter_rows()]
         merged = [(r.min_row, r.max_row, r.min_col, r.max_col) for r in sheet.merged_cells.ranges]
     for top, bottom, left, right in merged:
         for row in grid[top - 1 : bottom]:

@@ -37,6 +37,7 @@ BLOCK_BYTES = 8 << 20
 CHUNK_ROWS = 200_000
 _SAMPLE_BYTES = 4 << 20
 _BLANK_LINE = re.compile(rb"(?:\A|\n)[ \t]*\r?\n")
+_ZEROS = re.compile(r'(?:"(?P<before>[^"]*)")?(?P<zeros>0{2,})(?:;.*)?')
 _DELIMITERS = (",", "\t", ";", "|")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -330,12 +331,21 @@ def _stream_xlsx(path: Path, source: Source, name: str) -> Stream:
 
     book = load_workbook(path, read_only=True, data_only=True)
     sheet = book[pick_sheet(book.sheetnames, source, name)]
-    rows = sheet.iter_rows(min_row=source.header_row, values_only=True)
+    rows = (tuple(shown_value(c) for c in row) for row in sheet.iter_rows(min_row=source.header_row))
     heading = next(rows, None)
     if heading is None or all(c is None for c in heading):
         raise empty_fault(name)
     columns = unique_names(heading)
     return Stream(columns, _row_chunks(rows, columns, source.header_row + 1, name))
+
+
+def shown_value(cell: Any) -> Any:
+    """Value of a cell; a whole number whose format fills it up with zeros (`000`, `"A"0000`) as the text that it shows, 007."""
+    value = cell.value
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != int(value):
+        return value
+    found = _ZEROS.fullmatch(cell.number_format or "")
+    return value if found is None else (found["before"] or "") + str(int(value)).zfill(len(found["zeros"]))
 
 
 def pick_sheet(names: list[str], source: Source, name: str) -> str:

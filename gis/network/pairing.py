@@ -169,10 +169,12 @@ class _Greedy:
         has = np.zeros(pieces.count, bool)
         part = pieces.piece >= 0
         has[pieces.piece[part & (found.beside >= 0).any(axis=1)]] = True
-        alone = np.flatnonzero(part & ~has[pieces.piece])
+        beside = part.copy()  # no piece at all, where every segment is of a section declared
+        beside[part] = has[pieces.piece[part]]
+        alone = np.flatnonzero(part & ~beside)
         self.count = int((~has).sum())
         self.section[alone] = (np.cumsum(~has) - 1)[pieces.piece[alone]]
-        rest = np.flatnonzero(part & has[pieces.piece])
+        rest = np.flatnonzero(beside)
         low = np.minimum(self.from_mm, self.to_mm)
         rest = rest[np.lexsort((low[rest], pieces.piece[rest]))]
         self.heap: list[tuple[int, int, npt.NDArray[np.int64]]] = []

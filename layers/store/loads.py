@@ -32,7 +32,7 @@ class Rejected:
 
     @property
     def rows(self) -> int:
-        """Rejected rows (a row with several faults counts once)."""
+        """Rejected rows (a row with several faults counts once, one with several entries by its entries)."""
         return sum(self.reasons.values())
 
 
@@ -57,13 +57,13 @@ def conform_quarantine(quarantine: pd.DataFrame, record: SourceRecord) -> Reject
         )
     plain = frame.astype(object).where(frame.notna(), None)
     lines: list[dict[str, Any]] = [{str(k): v for k, v in line.items()} for line in plain.to_dict("records")]
-    seen: set[tuple[int, str]] = set()
+    seen: set[tuple[int, str, int]] = set()
     reasons: dict[str, int] = {}
     for n, line in enumerate(lines):
         line["row"] = None if line["row"] is None else int(line["row"])
         if line["raw"] is not None and not isinstance(line["raw"], str):
             line["raw"] = json.dumps(line["raw"], ensure_ascii=False, default=str)
-        key = (-1 - n, "") if line["row"] is None else (line["row"], _file_of(line["raw"]))
+        key = (-1 - n, "", 0) if line["row"] is None else (line["row"], *_part_of(line["raw"]))
         if key not in seen:
             seen.add(key)
             reasons[line["code"]] = reasons.get(line["code"], 0) + 1
@@ -71,12 +71,19 @@ def conform_quarantine(quarantine: pd.DataFrame, record: SourceRecord) -> Reject
     return Rejected(lines, dict(sorted(reasons.items())), hashlib.sha256(text.encode()).hexdigest())
 
 
-def _file_of(raw: str | None) -> str:
-    """The file that a rejected row stood in: readers of several files name it as `_file`, because each file numbers its rows from 1."""
-    if not raw or '"_file"' not in raw:
-        return ""
+def _part_of(raw: str | None) -> tuple[str, int]:
+    """File and entry of a rejected row.
+
+    Readers of several files name it as `_file`, because each numbers its rows from 1; a row that holds several entries (a crew in one
+    cell) is counted by them, and each names itself as `_entry`.
+    """
+    if not raw or ('"_file"' not in raw and '"_entry"' not in raw):
+        return "", 0
     found = json.loads(raw)
-    return str(found.get("_file", "")) if isinstance(found, dict) else ""
+    if not isinstance(found, dict):
+        return "", 0
+    entry = found.get("_entry", 0)
+    return str(found.get("_file", "")), entry if isinstance(entry, int) else 0
 
 
 def check_rows(record: SourceRecord, rows: int, rejected: Rejected) -> None:
