@@ -79,7 +79,10 @@ def main() -> None:
             found = evaluate(part, seeds=[int(s) for s in given.seeds.split(",")], also=DENSE, progress=tell)
     table = latest()
     w = found.windows
-    p = probabilities(w["call"].to_numpy(dtype=object), found.x, table, raw=w["probability"].to_numpy(dtype=float))
+    p = probabilities(
+        w["call"].to_numpy(dtype=object), found.x, table, unit=np.zeros(len(w), np.bool_),
+        raw=w["probability"].to_numpy(dtype=float),
+    )  # fmt: skip
     print(f"calibration {table.version}, seeds {given.seeds}, {len(w):,} windows\n")
     print("| limit of p | conditions below 0.98 (lowest) | precision | recall |\n" + "|---" * 4 + "|")
     for call, limits in CANDIDATES.items():

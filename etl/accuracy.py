@@ -34,7 +34,7 @@ _HEAD = {
     "missed": "判为漏巡 called missed", "covered": "误判已巡 called covered", "silent": "失联 silent", "inferred": "只能推断 inferred",
     "doubted_not_passed": "存疑：未到 doubted: not passed", "doubted_partial": "存疑：部分 doubted: partial",
     "doubted_too_fast": "存疑：过快 doubted: too fast", "other": "其他 other",
-    "case": "情形 case", "low": "从 from", "high": "到 to", "said": "所称 said", "happened": "实际 happened",
+    "case": "情形 case", "kind": "名册 roster", "low": "从 from", "high": "到 to", "said": "所称 said", "happened": "实际 happened",
 }  # fmt: skip
 GOOD_S, GOOD_M = 30.0, 8.0  # data that an office can ask its phones for
 
@@ -52,6 +52,8 @@ def report(
     rounds: pd.DataFrame | None = None,
     rounds_table: CalibrationTable | None = None,
     networks: Sequence[str] = (),
+    unit: Evaluation | None = None,
+    demo: pd.DataFrame | None = None,
 ) -> str:
     """The page in Markdown.
 
@@ -62,6 +64,8 @@ def report(
         rounds: days of rounds (`etl.evaluate_rounds.called_rounds`).
         rounds_table: the calibration of rounds.
         networks: sections on other networks (`network_section`).
+        unit: days on which nobody answers (`etl.evaluate_unit`).
+        demo: the sample county as an office would audit it (`etl.evaluate_demo`).
         place: name of the network.
         today: date of the run.
         table: the calibration.
@@ -80,6 +84,8 @@ def report(
         "## 校准后 | With calibration\n\n" + markdown(score_table(w, ["mode", "interval_s"])),
         _reliability(w, p),
         *([_cases(cases)] if cases is not None else []),
+        *([_unit(unit)] if unit is not None else []),
+        *([_demo(demo)] if demo is not None else []),
         *([rounds_section(rounds, rounds_table, markdown)] if rounds is not None and rounds_table is not None else []),
         *([_community(community)] if community is not None else []),
         *([_NETWORKS, *networks] if networks else []),
@@ -193,6 +199,19 @@ def _cases(e: Evaluation) -> str:
     return f"{_CASES}\n\n{markdown(table)}"
 
 
+def _unit(e: Evaluation) -> str:
+    """Days on which nobody answers: calls, bounds, and why truly missed windows are unknown."""
+    by = ["kind", "mode", "interval_s", "noise_m"]
+    table = score_table(e.windows, by).drop(columns=["windows"])
+    reasons = reason_table(e.windows, e.plain, ["kind", "interval_s"])
+    return f"{_UNIT}\n\n{markdown(table)}\n\n{_UNIT_REASONS}\n\n{markdown(reasons)}"
+
+
+def _demo(windows: pd.DataFrame) -> str:
+    """The sample county against what its generator knows."""
+    return f"{_DEMO}\n\n{markdown(score_table(windows, ['kind']))}"
+
+
 def _community(windows: pd.DataFrame) -> str:
     """Calls of community windows, per rule, interval and noise."""
     head = "## 村社巡查 | Community cadence"
@@ -250,6 +269,23 @@ three hours while their bearers go on. *Two phones each*: a second phone on ever
 手机留在抽屉时，定位说人站着不动：其实巡过的时段会被判为漏巡，定位数据中无从分辨。
 A phone in a drawer tells of somebody who stood still: what its bearer patrolled is called *missed*. Positions cannot tell
 the difference."""
+
+_UNIT = """## 无人负责时 | Where nobody answers
+
+同样的巡查，两种名册：一是无人被指定（队员与设备都在名册里），二是没有名册、未登记设备计入。漏没漏，按全体有权在岗人员（设备）的定位判断；
+其中任何人在岗失联而可能到过，即为未知，所以判得出漏巡的很少。上下限（按时段）应包含真实率。
+The same patrols with two rosters: *nobody named* (people and devices are in the roster), and *no roster, devices count*. Whether a
+window was missed is judged by everybody entitled on duty; where any of them was silent and may have come it is unknown, so few can be
+called missed. The bounds (by windows) must hold the true rate: error 0."""
+
+_UNIT_REASONS = """真实漏巡的时段：为何未知。Windows truly missed, and why they are unknown:"""
+
+_DEMO = """## 示例县，与生成器的真值比对 | The sample county against its generator's truth
+
+不是上面的模拟日，而是示例县自己的文件：如实，去掉全部责任分工，去掉整个名册（未登记设备计入）。
+照办公室的做法入库、核查，再与 `truth/` 比对。
+Not the simulated days above but the sample county's own files: as they are, without any responsibilities, and without the roster
+(unassigned devices count); loaded and audited as an office does, then compared with `truth/`."""
 
 _COMMUNITY = """一周，每个全科网格一名网格员步行，只凭定位（不用打卡）。真值由同一规则从真实经过判定。
 A week, one grid member on foot for each community grid, judged by positions alone (no check-ins). Truth by the same rules from true

@@ -14,8 +14,10 @@ from etl.accuracy import network_section, report
 from etl.city_network import ground_of
 from etl.evaluate import DENSE, Ground, evaluate
 from etl.evaluate_cases import evaluate_cases, evaluate_community
+from etl.evaluate_demo import evaluate_demo
 from etl.evaluate_rounds import TEST_SEEDS as ROUNDS_SEEDS
 from etl.evaluate_rounds import called_rounds, evaluate_rounds
+from etl.evaluate_unit import evaluate_unit
 from etl.sample.write import write_sample_county
 from gis.calibration_tables import latest, latest_rounds
 from layers.city import load_city_file
@@ -114,11 +116,14 @@ def evaluate_county(day: date, *, quick: bool = False, networks: Sequence[str] =
             found = evaluate(ground, table=table, progress=progress, **(QUICK if quick else {"also": DENSE}))
             cases = None if quick else evaluate_cases(ground, table=table, progress=progress)
             community = None if quick else evaluate_community(ground, progress=progress)
+            unit = None if quick else evaluate_unit(ground, table=table, progress=progress)
             few: dict[str, Any] = {"intervals_s": (15.0, 60.0), "noises_m": (8.0,)} if quick else {}
             rounds = called_rounds(
                 evaluate_rounds(ground, seeds=ROUNDS_SEEDS, progress=progress, **few), latest_rounds()
             )
+    demo = None if quick else evaluate_demo(progress=progress)
     return report(
         found, place=city.name, today=datetime.now(tz=city.zone).date(), table=table, seconds=time.process_time() - began,
         command="xuncha evaluate", cases=cases, community=community, rounds=rounds, rounds_table=latest_rounds(), networks=networks,
+        unit=unit, demo=demo,
     )  # fmt: skip

@@ -203,6 +203,8 @@ def test_a_fit_finds_what_decides():
 def test_tables_are_found_by_name_and_an_unknown_one_is_a_fault():
     assert table_named(latest().version) is latest()
     assert set(latest().models) == {"covered", "missed", "unknown"}
-    assert all(len(m.weights) == len(FEATURES) for m in latest().models.values())
+    assert set(latest().unit_models) == set(latest().models)
+    every = [*latest().models.values(), *latest().unit_models.values()]
+    assert all(len(m.weights) == len(FEATURES) for m in every)
     with pytest.raises(SettingsError, match="there is no calibration"):
         table_named("nothing")

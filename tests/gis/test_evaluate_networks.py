@@ -6,13 +6,19 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
+import shapely
 from hand_network import Sec, Seg, make_network
 
 from etl.accuracy import network_section
-from etl.evaluate import Ground, evaluate, reason_table
+from etl.evaluate import Ground, evaluate, reason_table, score_table
+from etl.evaluate_demo import AS_IT_IS, city_of_kind, true_passes
 from etl.evaluate_networks import part_of
+from etl.evaluate_unit import NO_ROSTER, NOBODY_NAMED, evaluate_unit
+from etl.sample import write_sample_county
 from gis.calibration_tables import latest
 from gis.model import Mode
+from gis.rehearsal import Habits
+from layers.city import load_city_file
 from layers.standard_files import load_standard
 
 DAY, ZONE = date(2026, 3, 18), ZoneInfo("Asia/Shanghai")
@@ -68,6 +74,60 @@ def test_a_part_is_evaluated_and_told(ground):
     assert "最靠中心的 2.0 km，全网共 6.0 km" in page
     assert "2 sections with a rule" in page
     assert "| ebike | 10 | 3 |" in page
+
+
+def test_days_on_which_nobody_answers_are_evaluated_and_told(ground):
+    part = part_of(replace(ground, work_grids=None), budget_km=2.0)
+    found = evaluate_unit(
+        part.ground,
+        seeds=(1,),
+        intervals_s=(10.0,),
+        noises_m=(3.0,),
+        modes=(Mode.EBIKE,),
+        table=latest(),
+        habits=Habits(silent=0.0),
+    )
+    assert found.windows.groupby("kind")["section_id"].apply(sorted).to_dict() == {
+        NOBODY_NAMED: ["S3", "S4"],
+        NO_ROSTER: ["S3", "S4"],
+    }
+    table = score_table(found.windows, ["kind"])
+    assert table["rate_error"].tolist() == [0.0, 0.0]
+    assert not found.windows["cause"].isin(("no_roster", "no_device", "no_data", "no_rostered")).any()
+
+
+def test_the_sample_countys_files_without_what_a_kind_lacks(tmp_path):
+    whole = load_city_file(write_sample_county(tmp_path))
+    unnamed, bare = (city_of_kind(whole, kind) for kind in (NOBODY_NAMED, NO_ROSTER))
+    assert city_of_kind(whole, AS_IT_IS) == whole
+    lacks = {s.table for s in whole.sources} - {s.table for s in unnamed.sources}
+    assert lacks == {"responsibilities"}
+    assert not {s.table for s in bare.sources} & {"persons", "devices", "assignments", "responsibilities", "exceptions"}
+    assert bare.counting.unassigned
+    assert not unnamed.counting.unassigned
+
+
+def test_true_passes_lie_on_the_segments_of_their_edges_whichever_way_these_run(ground):
+    network = ground.network
+    lines = network.segments.geometry.to_numpy()
+    edges = pd.DataFrame({"edge_id": ["a", "b"], "geometry": [lines[0], shapely.reverse(lines[1])]})
+    at = pd.to_datetime(["2026-03-18T01:00Z", "2026-03-18T01:02Z"])
+    truth = pd.DataFrame(
+        {
+            "device_id": ["d", "d"],
+            "edge_id": ["a", "b"],
+            "from_mm": [0, 100],
+            "to_mm": [400, 600],
+            "enter": at,
+            "leave": at,
+        }
+    )
+    p = true_passes(network, edges, truth)
+    assert p.segment_ix.tolist() == [0, 1]
+    # of the edge that runs against its 1-km segment 100 mm are 999,900
+    assert list(zip(p.from_mm.tolist(), p.to_mm.tolist(), strict=True)) == [(0, 400), (999_900, 999_400)]
+    with pytest.raises(ValueError, match="no segment"):
+        true_passes(network, edges.iloc[:1], truth)
 
 
 def test_reasons_of_truly_missed_windows_counted_by_hand():
