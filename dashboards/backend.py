@@ -11,6 +11,7 @@ import inspect
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import structlog
 from anyio.to_thread import run_sync
 from dash.backends._fastapi import FastAPIDashServer
@@ -28,7 +29,17 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 # What values that no page of ours sends make of a callback: all its values come from the browser.
-BAD_VALUES = (DashException, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+BAD_VALUES = (
+    DashException,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    pa.ArrowException,
+)
 
 
 def is_payload(body: Any, callbacks: Mapping[str, Any]) -> bool:

@@ -167,7 +167,7 @@ def unexpected(error: Exception, where: str) -> Fault:
     """An error that no reader foresaw, as a fault of its source."""
     what = f"{type(error).__name__}: {error}"[:300]
     return Fault(
-        "source.unreadable", f"无法读取（{what}）", f"cannot be read ({what})",
+        "source.unforeseen", f"无法读取（{what}）", f"cannot be read ({what})",
         "检查文件是否完整、格式与编码是否如所写", "check that the file is whole, and of the format and encoding declared", file=where,
     )  # fmt: skip
 

@@ -108,7 +108,7 @@ def test_an_error_that_no_reader_foresaw_is_a_fault_of_its_source(watched, monke
     with pytest.raises(InputError) as told:
         load_city(city, fresh)
     (fault,) = told.value.faults
-    assert (fault.code, fault.file) == ("source.unreadable", "roads.geojson")
+    assert (fault.code, fault.file) == ("source.unforeseen", "roads.geojson")
     assert "RuntimeError: wkb is truncated" in fault.en
     assert fresh.manifests() == []
     fresh.close()
