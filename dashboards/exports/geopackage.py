@@ -81,7 +81,16 @@ def write_geopackage(
                 )
         for table, column in (("gpkg_contents", "last_change"), ("layer_styles", "update_time")):
             db.execute(f"UPDATE {table} SET {column} = ?", (MOMENT,))
+    _settle(path)
     return path
+
+
+def _settle(path: Path) -> None:
+    """Set the two counters of changes in the head of the file (SQLite file format, 1.3.6 and 1.3.15): they count GDAL's flushes."""
+    with path.open("r+b") as file:
+        for place in (24, 92):
+            file.seek(place)
+            file.write((1).to_bytes(4, "big"))
 
 
 def _plain(view: View) -> pd.DataFrame:

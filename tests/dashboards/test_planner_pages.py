@@ -127,5 +127,5 @@ def test_from_the_map_to_the_clause(visitor):
 def test_the_data_page_in_a_browser(visitor):
     v = visitor().sign_in("admin").open("/data")
     assert v.page.locator("table.data tbody tr").count() > 5
-    v.page.locator(".segmented label").nth(4).click()
+    v.page.locator(".segmented label", has_text="标准与条款").click()
     v.page.wait_for_selector("text=城区主干道及重要商业街道")
