@@ -30,7 +30,7 @@ from gis.crew import column_text, device_modes, entitled_time
 from gis.model import MODES
 from gis.pass_accounts import Why
 from gis.road_plan import plan_roads, road_pieces
-from gis.rounds import whole_day
+from gis.rounds_ground import whole_day
 from gis.strokes import strokes_of
 from layers.city import load_city_file
 from layers.standard_editions import standard_of
