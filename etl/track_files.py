@@ -11,8 +11,9 @@ import pyarrow.csv
 import pyarrow.parquet
 from pyogrio.errors import DataSourceError
 
+from etl.readers.csv_records import sniff_delimiter
 from etl.readers.positions import stream_gpx
-from etl.readers.tabular import detect_encoding, open_text, sniff_delimiter
+from etl.readers.tabular import detect_encoding, open_text
 from gis.errors import Fault, InputError
 
 if TYPE_CHECKING:

@@ -98,6 +98,11 @@ def parse_positions(table: pa.Table, rows: npt.NDArray[np.int64], rule: Position
             which[new] = len(why)
 
     device = _device(table, rule)
+    doubt(
+        np.asarray(pc.fill_null(pc.match_substring(device, "\0"), False)),
+        "text_nul",
+        rule.columns.get("device_id", "device_id"),
+    )
     doubt(np.asarray(pc.is_null(device)), "device_missing", rule.columns.get("device_id", "device_id"))
     when = times.parse_times(_time_column(table, rule), rule.time)
     for fault, reason in times.FAULT_CODES.items():
@@ -323,9 +328,11 @@ def _count(tally: _Tally, parsed: Parsed, chunk: Chunk, path: Path | None) -> No
     tally.rows_in += len(chunk.rows) + len(chunk.broken)
     tally.reasons.update(parsed.reasons)
     tally.twofold += parsed.twofold
-    broken = pa.table({"text": pa.array([text for _, text in chunk.broken], type=pa.string())})
-    lines = np.array([line for line, _ in chunk.broken], dtype=np.int64)
-    ruined = _aside(broken, lines, np.full(len(lines), ""), np.full(len(lines), "row_broken"))
+    broken = pa.table({"text": pa.array([text for _, text, _ in chunk.broken], type=pa.string())})
+    lines = np.array([line for line, _, _ in chunk.broken], dtype=np.int64)
+    codes = [code for *_, code in chunk.broken]
+    tally.reasons.update(codes)
+    ruined = _aside(broken, lines, np.full(len(lines), ""), codes)
     frame = pd.concat([f for f in (parsed.quarantine, ruined) if len(f)] or [parsed.quarantine], ignore_index=True)
     if path is not None and len(frame):
         frame["raw"] = [json.dumps({"_file": path.name, **json.loads(r)}, ensure_ascii=False) for r in frame["raw"]]
@@ -339,6 +346,8 @@ def _refuse_whole(parsed: Parsed, size: int, source: Source, rule: PositionRule,
         InputError: no time names a zone and none is declared; most coordinates are swapped.
     """
     name = source.where if path is None else path.name
+    if size == 0:
+        return
     if parsed.reasons["time_naive"] and not parsed.timed:
         fix = (
             f'在城市文件来源 {source.name} 中写 time_zone = "Asia/Shanghai"（或实际时区）',

@@ -16,6 +16,12 @@ class Reason:
 
 _ALL = (
     Reason("row_broken", "列数与表头不符", "the row has another number of columns than the heading"),
+    Reason(
+        "quote_open",
+        "引号没有闭合（该行隔离，之后各行照常读取）",
+        "a quotation mark is not closed (the row is set aside, the rows after it are read)",
+    ),
+    Reason("text_nul", "含有空字符（NUL），内容已损坏", "it holds NUL characters: damaged"),
     Reason("device_missing", "缺少设备编号", "no device id"),
     Reason("time_missing", "缺少时间", "no time"),
     Reason("time_unparsable", "时间无法识别", "the time cannot be read"),

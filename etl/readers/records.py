@@ -221,8 +221,8 @@ class Records:
             if self.sheet.files[at]:
                 raw = {"_file": self.sheet.files[at], **raw}
             rows.append(_aside(int(self.sheet.rows[at]), str(self.column[i]), reason.code, str(self.detail[i]), raw))
-        for file, line, text in self.sheet.broken:
-            rows.append(_aside(line, "", "row_broken", "", {"_file": file, "text": text} if file else {"text": text}))
+        for file, line, text, code in self.sheet.broken:
+            rows.append(_aside(line, "", code, "", {"_file": file, "text": text} if file else {"text": text}))
         frame = pd.DataFrame(rows, columns=list(QUARANTINE_COLUMNS))
         return frame.sort_values("row", kind="stable").reset_index(drop=True)
 

@@ -6,12 +6,10 @@ row that it covers.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from etl.base import sha256_of, source_files
+from etl.readers.csv_records import read_heading, read_records, text_lines
 from etl.readers.queries import stream_query
 from etl.readers.tabular import (
     Chunk,
@@ -28,7 +27,6 @@ from etl.readers.tabular import (
     pick_sheet,
     readable,
     shown_value,
-    sniff_delimiter,
     stream_file,
     table_format,
     unique_names,
@@ -54,14 +52,14 @@ class Sheet:
         frame: text cells (None where empty) under the source's headings; RangeIndex.
         rows: row number of each in its file (lines of a text file, rows of a worksheet, from 1).
         files: name of the file that each row stands in, "" where the source is one file or a query.
-        broken: rows that do not fit the headings: file, row number, text.
+        broken: rows that do not fit the headings: file, row number, text, reason.
         sha256, encoding: for the manifest.
     """
 
     frame: pd.DataFrame
     rows: npt.NDArray[np.int64]
     files: tuple[str, ...]
-    broken: tuple[tuple[str, int, str], ...]
+    broken: tuple[tuple[str, int, str, str], ...]
     sha256: str
     encoding: str | None
 
@@ -71,7 +69,7 @@ class _Part:
     columns: tuple[str, ...]
     cells: list[list[str | None]]
     rows: list[int]
-    broken: list[tuple[int, str]]
+    broken: list[tuple[int, str, str]]
     encoding: str | None = None
 
 
@@ -98,7 +96,7 @@ def _joined(parts: list[tuple[str, _Part]], digest: Any) -> Sheet:
         frame=frame.astype("object").where(frame.notna(), None),
         rows=np.array([r for _, p in parts for r in p.rows], dtype=np.int64),
         files=tuple(name for name, p in parts for _ in p.rows),
-        broken=tuple((name, row, text) for name, p in parts for row, text in p.broken),
+        broken=tuple((name, *line) for name, p in parts for line in p.broken),
         sha256=digest(),
         encoding=next((p.encoding for _, p in parts if p.encoding), None),
     )
@@ -140,31 +138,35 @@ def _gather(columns: tuple[str, ...], chunks: Iterator[Chunk]) -> _Part:
     part = _Part(columns, [], [], [])
     for chunk in chunks:
         values = [chunk.table[i].to_pylist() for i in range(len(columns))]
-        part.cells.extend([clean(c) for c in row] for row in zip(*values, strict=True))
-        part.rows.extend(chunk.rows.tolist())
+        for number, row in zip(chunk.rows.tolist(), zip(*values, strict=True), strict=True):
+            cells = [clean(c) for c in row]
+            if any(c is not None and "\0" in c for c in cells):
+                part.broken.append((number, ",".join(c or "" for c in cells), "text_nul"))
+                continue
+            part.cells.append(cells)
+            part.rows.append(number)
         part.broken.extend(chunk.broken)
     return part
 
 
 def _read_csv(path: Path, source: Source) -> _Part:
-    """A text table by its lines, quoted line breaks included; shorter rows are filled up, longer ones are broken."""
+    """A text table by its records, quoted line breaks included; shorter rows are filled up, longer ones are broken."""
     encoding = (source.encoding or detect_encoding(path)).lower()
     with readable(path.name), open_text(path, "utf-8-sig" if encoding == "utf-8" else encoding) as text:
-        head = list(islice(text, source.header_row))
-        if len(head) < source.header_row or not head[-1].strip():
+        lines = text_lines(text, path.name)
+        heading = read_heading(lines, source.header_row, source.delimiter)
+        if heading is None:
             raise empty_fault(path.name)
-        delimiter = source.delimiter or sniff_delimiter(head[-1])
-        columns = unique_names(next(csv.reader([head[-1]], delimiter=delimiter)))
-        part = _Part(columns, [], [], [], encoding.upper())
-        reader, at = csv.reader(text, delimiter=delimiter), 0
-        for row in reader:
-            number, at = source.header_row + at + 1, reader.line_num
-            cells = [clean(c) for c in row]
-            if not any(cells):
-                continue
-            if len(cells) > len(columns) and any(cells[len(columns) :]):
-                part.broken.append((number, delimiter.join(row)))
-                continue
+        columns = unique_names(heading.cells)
+        records, _ = read_records(list(lines), heading.delimiter, len(columns))
+    part = _Part(columns, [], [], [], encoding.upper())
+    for record in records:
+        number = heading.lines + record.line + 1
+        cells = [clean(c) for c in record.cells]
+        if record.code or any(cells[len(columns) :]):
+            text_of = record.text.rstrip("\r\n") or heading.delimiter.join(record.cells)
+            part.broken.append((number, text_of, record.code or "row_broken"))
+        elif any(cells):
             part.cells.append([*cells, *[None] * (len(columns) - len(cells))][: len(columns)])
             part.rows.append(number)
     return part

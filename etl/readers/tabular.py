@@ -6,7 +6,6 @@ Text formats give text columns; what a cell means is for the reader to say. Memo
 from __future__ import annotations
 
 import codecs
-import csv
 import gzip
 import io
 import re
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from etl.readers.csv_records import LONGEST_LINE, long_line, read_heading, read_records, text_lines
 from etl.readers.times import cell_text
 from gis.errors import Fault, InputError
 
@@ -38,17 +38,16 @@ CHUNK_ROWS = 200_000
 _SAMPLE_BYTES = 4 << 20
 _BLANK_LINE = re.compile(rb"(?:\A|\n)[ \t]*\r?\n")
 _ZEROS = re.compile(r'(?:"(?P<before>[^"]*)")?(?P<zeros>0{2,})(?:;.*)?')
-_DELIMITERS = (",", "\t", ";", "|")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Some rows of a table: `rows` are their numbers in the source (lines of a text file, from 1), `broken` those that do not fit."""
+    """Some rows of a table: `rows` are their numbers in the source (from 1), `broken` what does not fit: line, text, reason."""
 
     table: pa.Table
     rows: npt.NDArray[np.int64]
-    broken: tuple[tuple[int, str], ...] = ()
+    broken: tuple[tuple[int, str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -179,8 +178,12 @@ def _open_bytes(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path, "rb") if _is_gzip(path) else path.open("rb"))
 
 
-def _blocks(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
-    """The text as UTF-8 in blocks that end with whole lines."""
+def _blocks(stream: BinaryIO, encoding: str, name: str) -> Iterator[bytes]:
+    """The text as UTF-8 in blocks that end with whole lines.
+
+    Raises:
+        InputError: a line is so long that this is no table.
+    """
     decoder = None if encoding in {"utf-8", "utf-8-sig", "ascii"} else codecs.getincrementaldecoder(encoding)()
     rest, first = b"", True
     while raw := stream.read(BLOCK_BYTES):
@@ -189,6 +192,8 @@ def _blocks(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
             block, first = block.removeprefix(codecs.BOM_UTF8), False
         cut = block.rfind(b"\n") + 1
         rest = block[cut:]
+        if len(rest) > 2 * BLOCK_BYTES + LONGEST_LINE:
+            raise long_line(name, 0)
         if cut:
             yield block[:cut]
     if decoder is not None:
@@ -200,11 +205,6 @@ def _blocks(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
 def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
     """A text file, decompressed where it is gzip."""
     return io.TextIOWrapper(_open_bytes(path), encoding=encoding, newline="")
-
-
-def sniff_delimiter(header: str) -> str:
-    """The delimiter that a heading uses most, a comma where it uses none."""
-    return max(_DELIMITERS, key=header.count)
 
 
 def unique_names(cells: Iterable[Any]) -> tuple[str, ...]:
@@ -223,40 +223,62 @@ def unique_names(cells: Iterable[Any]) -> tuple[str, ...]:
 def _stream_csv(path: Path, source: Source, name: str) -> Stream:
     encoding = (source.encoding or detect_encoding(path)).lower()
     with open_text(path, "utf-8-sig" if encoding == "utf-8" else encoding) as text:
-        lines = list(islice(text, source.header_row))
-    if len(lines) < source.header_row or not lines[-1].strip():
+        heading = read_heading(text_lines(text, name), source.header_row, source.delimiter)
+    if heading is None:
         raise empty_fault(name)
-    delimiter = source.delimiter or sniff_delimiter(lines[-1])
-    columns = unique_names(next(csv.reader([lines[-1]], delimiter=delimiter)))
-    chunks = _csv_chunks(path, encoding, delimiter, columns, source.header_row, name)
+    columns = unique_names(heading.cells)
+    chunks = _csv_chunks(path, encoding, heading.delimiter, columns, heading.lines, name)
     return Stream(columns, chunks, encoding.upper())
 
 
 def _csv_chunks(
-    path: Path, encoding: str, delimiter: str, columns: tuple[str, ...], header_row: int, name: str
+    path: Path, encoding: str, delimiter: str, columns: tuple[str, ...], header_lines: int, name: str
 ) -> Iterator[Chunk]:
-    line, skip = 1, header_row
+    line, skip, rest = 1, header_lines, b""
     with readable(name), _open_bytes(path) as stream:
-        for block in _blocks(stream, encoding):
-            body = block
+        for block, final in _with_last(_blocks(stream, encoding, name)):
+            body = rest + block
             while skip and body:
                 cut = body.find(b"\n") + 1 or len(body)
                 body, skip, line = body[cut:], skip - 1, line + 1
             if body:
-                chunk, used = _parse_block(body, line, delimiter, columns)
+                chunk, used, rest = _parse_block(body, line, delimiter, columns, final=final)
                 line += used
                 if len(chunk.rows) or chunk.broken:
                     yield chunk
 
 
-def _parse_block(body: bytes, line: int, delimiter: str, columns: tuple[str, ...]) -> tuple[Chunk, int]:
-    """Rows of some whole lines, and how many lines they were."""
+def _with_last(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Blocks, and whether each is the last."""
+    held = next(blocks, None)
+    while held is not None:
+        following = next(blocks, None)
+        yield held, following is None
+        held = following
+
+
+def _parse_block(
+    body: bytes, line: int, delimiter: str, columns: tuple[str, ...], *, final: bool
+) -> tuple[Chunk, int, bytes]:
+    """Rows of some whole lines, how many lines they took, and what is left over: a record that goes on in the next block."""
     used = body.count(b"\n") + (not body.endswith(b"\n"))
-    table, bad = _arrow_csv(body, delimiter, columns, threads=True)
-    if bad:  # only one thread knows the line numbers
-        table, bad = _arrow_csv(body, delimiter, columns, threads=False)
-    if len(table) + len(bad) != used:  # line breaks inside quotes: count them one by one
-        return _slow_block(body, line, delimiter, columns), used
+    fast = None if b"\0" in body else _fast_block(body, line, delimiter, columns, used)
+    return (fast, used, b"") if fast is not None else _slow_block(body, line, delimiter, columns, final=final)
+
+
+def _fast_block(body: bytes, line: int, delimiter: str, columns: tuple[str, ...], used: int) -> Chunk | None:
+    """Rows of a block of which every line is a row; None where it holds line breaks in quotes or a quote that nothing closes."""
+    try:
+        table, bad = _arrow_csv(body, delimiter, columns, threads=True)
+        if bad:  # only one thread knows the line numbers
+            table, bad = _arrow_csv(body, delimiter, columns, threads=False)
+    except pa.ArrowInvalid:
+        if b'"' not in body:
+            raise
+        return None
+    last = body[body.rfind(b"\n", 0, len(body) - 1) + 1 :]
+    if len(table) + len(bad) != used or any(b'"' in t for t in (last, *(text.encode() for _, text in bad))):
+        return None  # count them one by one
     rows = np.arange(line, line + used, dtype=np.int64)
     if bad:
         rows = np.delete(rows, np.array([number - 1 for number, _ in bad]))
@@ -264,7 +286,8 @@ def _parse_block(body: bytes, line: int, delimiter: str, columns: tuple[str, ...
         blank = [line + i for i, text in enumerate(body.split(b"\n")) if not text.strip()]
         kept = ~np.isin(rows, np.array(blank, dtype=np.int64))
         table, rows = table.filter(pa.array(kept)), rows[kept]
-    return Chunk(table, rows, tuple((line + number - 1, text) for number, text in bad if text.strip())), used
+    aside = tuple((line + number - 1, text, "row_broken") for number, text in bad if text.strip())
+    return Chunk(table, rows, aside)
 
 
 def _arrow_csv(
@@ -289,20 +312,22 @@ def _arrow_csv(
     return table, bad
 
 
-def _slow_block(body: bytes, line: int, delimiter: str, columns: tuple[str, ...]) -> Chunk:
-    reader = csv.reader(io.StringIO(body.decode(), newline=""), delimiter=delimiter)
-    cells: list[list[str]] = []
-    rows: list[int] = []
-    broken: list[tuple[int, str]] = []
-    start = line
-    for row in reader:
-        if len(row) == len(columns):
-            cells.append(row)
-            rows.append(start)
-        elif any(c.strip() for c in row):
-            broken.append((start, delimiter.join(row)))
-        start = line + reader.line_num
-    return Chunk(text_table(columns, cells), np.array(rows, dtype=np.int64), tuple(broken))
+def _slow_block(
+    body: bytes, line: int, delimiter: str, columns: tuple[str, ...], *, final: bool
+) -> tuple[Chunk, int, bytes]:
+    lines = body.decode().split("\n")
+    lines = lines if lines[-1] else lines[:-1]
+    records, used = read_records(lines, delimiter, len(columns), final=final)
+    good = [
+        r for r in records if not r.code and len(r.cells) == len(columns) and (len(r.cells) > 1 or r.cells[0].strip())
+    ]
+    aside = [r for r in records if r.code or (len(r.cells) != len(columns) and any(c.strip() for c in r.cells))]
+    broken = tuple(
+        (line + r.line, r.text.rstrip("\r") or delimiter.join(r.cells), r.code or "row_broken") for r in aside
+    )
+    rows = np.array([line + r.line for r in good], dtype=np.int64)
+    rest = "\n".join(lines[used:]).encode() + (b"\n" if used < len(lines) else b"")
+    return Chunk(text_table(columns, [r.cells for r in good]), rows, broken), used, rest
 
 
 def text_table(columns: tuple[str, ...], cells: list[Any]) -> pa.Table:
