@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from layers.city import Source
 
 _FUTURE_SLACK_MS = times.DAY_MS
+_ZERO_DAY = r"^(?:1899-12-3[01]|1900-01-0[01]|1904-01-01)[T ]"  # of a clock that a spreadsheet holds
+_OWN_DAY = r"^\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}"
 _NULLS = pa.array(times.NULL_WORDS, type=pa.string())
 
 
@@ -60,6 +62,8 @@ class Parsed:
     reasons: Counter[str]
     timed: int
     twofold: int
+    serials: int = 0
+    clocks: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +74,7 @@ class _Tally:
     quarantine: list[pd.DataFrame] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     twofold: int = 0
+    serials: int = 0
     clock_doubted: bool = False
     no_arrival: bool = False
     encoding: str | None = None
@@ -122,7 +127,24 @@ def parse_positions(table: pa.Table, rows: npt.NDArray[np.int64], rule: Position
     code = np.array([c for c, _ in why], dtype=object)[which[aside] - 1]
     column = np.array([n for _, n in why], dtype=object)[which[aside] - 1]
     quarantine = _aside(table.take(pa.array(aside)), rows[aside], column, code)
-    return Parsed(positions, quarantine, Counter(code.tolist()), int((when.fault == 0).sum()), when.twofold)
+    return Parsed(
+        positions,
+        quarantine,
+        Counter(code.tolist()),
+        int((when.fault == 0).sum()),
+        when.twofold,
+        when.serials,
+        _clocks(when),
+    )
+
+
+def _clocks(when: times.Times) -> bool:
+    """Whether all times that lie too early are clocks without a day: seconds of one day, which the given day would complete."""
+    early = when.ms[when.fault == times.TimeFault.EARLY]
+    of_a_day = bool(len(early)) and bool(
+        (np.abs(early) < 2 * times.DAY_MS).all()
+    )  # local clocks of 1970, whatever the zone
+    return of_a_day and (len(early) == 1 or len(np.unique(early)) > 1)  # one number in every row is a day, not a clock
 
 
 def _device(table: pa.Table, rule: PositionRule) -> pa.Array:
@@ -144,9 +166,27 @@ def _time_column(table: pa.Table, rule: PositionRule) -> pa.ChunkedArray:
     time = table[rule.columns["time"]]
     if "date" not in rule.columns:
         return time
-    return pc.binary_join_element_wise(
-        pc.cast(table[rule.columns["date"]], pa.string()), pc.cast(time, pa.string()), " "
+    day = pc.cast(
+        table[rule.columns["date"]], pa.string()
+    )  # cells of dates are midnights, cells of clocks may lie in 1899
+    day = pc.replace_substring_regex(day, pattern=r"[T ]0?0:00(?::00(?:\.0+)?)?$", replacement="")
+    clock = pc.replace_substring_regex(pc.cast(time, pa.string()), pattern=_ZERO_DAY, replacement="")
+    own = pc.fill_null(pc.match_substring_regex(clock, _OWN_DAY), False)  # the time has its day already
+    return pc.if_else(own, clock, _joined(day, clock))
+
+
+def _joined(day: pa.ChunkedArray, clock: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Date and clock as one text; day number and fraction of a day as one number."""
+    fraction = pc.match_substring_regex(clock, r"^0?\.\d+$")
+    serial = pc.and_(
+        pc.fill_null(pc.match_substring_regex(day, r"^\d{5}(?:\.0+)?$"), False), pc.fill_null(fraction, False)
     )
+    number = pc.binary_join_element_wise(
+        pc.replace_substring_regex(day, pattern=r"\..*$", replacement=""),
+        pc.replace_substring_regex(clock, pattern=r"^0?\.", replacement=""),
+        ".",
+    )
+    return pc.if_else(serial, number, pc.binary_join_element_wise(day, clock, " "))
 
 
 def _places(table: pa.Table, rule: PositionRule) -> tuple[coordinates.Places, tuple[str, str]]:
@@ -328,6 +368,7 @@ def _count(tally: _Tally, parsed: Parsed, chunk: Chunk, path: Path | None) -> No
     tally.rows_in += len(chunk.rows) + len(chunk.broken)
     tally.reasons.update(parsed.reasons)
     tally.twofold += parsed.twofold
+    tally.serials += parsed.serials
     broken = pa.table({"text": pa.array([text for _, text, _ in chunk.broken], type=pa.string())})
     lines = np.array([line for line, _, _ in chunk.broken], dtype=np.int64)
     codes = [code for *_, code in chunk.broken]
@@ -355,6 +396,13 @@ def _refuse_whole(parsed: Parsed, size: int, source: Source, rule: PositionRule,
         )
         problem = "时间没有时区，无法确定时刻", "the times name no time zone, so no instant is known"
         raise InputError(Fault("positions.naive_time", *problem, *fix, file=name, column=rule.columns["time"]))
+    if parsed.reasons["time_early"] == size and rule.time.day is None and not parsed.clocks:
+        fix = (
+            "核对时间列是哪一列、何种写法；若是自定义格式，写 time_format",
+            "look which column holds the time and how it is written; write time_format for a form of its own",
+        )
+        problem = "所有时间都早于1990年", "all times lie before 1990"
+        raise InputError(Fault("positions.early", *problem, *fix, file=name, column=rule.columns["time"]))
     if parsed.reasons["time_early"] == size and rule.time.day is None:
         fix = (
             f'在来源 {source.name} 的 constants 中写 date = "2026-03-18"（数据所属日期）',
@@ -387,6 +435,12 @@ def _notes(source: Source, tally: _Tally) -> Iterator[Note]:
         yield Note(f"坐标由 {datum} 换算为 WGS 84", f"converted from {datum} to WGS 84")
     if tally.twofold:
         yield times.twofold_note(tally.twofold)
+    if tally.serials:
+        n = tally.serials
+        yield Note(
+            f"{n} 个时间是电子表格的日期序号（如 46099.354），按 1900 日期系统换算为当地时间",
+            f"{n} times are day numbers of a spreadsheet (such as 46099.354), read as local times counted from 1900",
+        )
     if tally.clock_doubted:
         yield Note(
             "多数时间晚于本机时钟，未按未来时间隔离，请核对本机时钟",

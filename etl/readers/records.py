@@ -15,7 +15,7 @@ from etl.near_ids import near_ids
 from etl.readers.edges import dates_of_midnights, parse_edges
 from etl.readers.reasons import REASONS
 from etl.readers.sheets import Sheet, normal_word, read_sheet, text_array
-from etl.readers.times import FAULT_CODES, TimeRule, parse_times, twofold_note, utc_series
+from etl.readers.times import FAULT_CODES, TimeRule, dates_of_serials, parse_times, twofold_note, utc_series
 from gis.errors import InputError
 from layers.city import allowed_columns
 from layers.contracts import TABLES
@@ -129,6 +129,13 @@ class Records:
             dates: where every clock in the column is 0:00, its cells are dates as a spreadsheet writes them.
         """
         cells = self.text(column)
+        cells, serials = dates_of_serials(cells) if self.source.time_format is None else (cells, 0)
+        if serials:
+            heading = self.headings.get(column, column)
+            self.note(
+                f"{heading}：{serials} 处是电子表格的日期序号（如 46099），已换算为日期",
+                f"{heading}: {serials} cells are day numbers of a spreadsheet (such as 46099), read as dates",
+            )
         rule = TimeRule(zone=self.zone, format=self.source.time_format, latest_ms=_LATER_MS)
         if dates and self.source.time_format is None:
             cells, midnights = dates_of_midnights(cells)

@@ -176,7 +176,8 @@ def _read_xlsx(path: Path, source: Source) -> _Part:
     from openpyxl import load_workbook  # noqa: PLC0415 (only where a workbook is read)
 
     with readable(path.name):
-        book = load_workbook(path, data_only=True)
+        with path.open("rb") as stream:  # by its content: openpyxl refuses paths by their ending
+            book = load_workbook(stream, data_only=True)
         sheet = book[pick_sheet(book.sheetnames, source, path.name)]
         grid = [[clean(shown_value(c)) for c in row] for row in sheet.iter_rows()]
         merged = [(r.min_row, r.max_row, r.min_col, r.max_col) for r in sheet.merged_cells.ranges]

@@ -9,8 +9,6 @@ import codecs
 import gzip
 import io
 import re
-import zipfile
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +19,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from etl.readers.content import table_kind
 from etl.readers.csv_records import LONGEST_LINE, long_line, read_heading, read_records, text_lines
 from etl.readers.times import cell_text
 from gis.errors import Fault, InputError
@@ -81,18 +80,20 @@ def readable(name: str) -> Iterator[None]:
                 file=name,
             )
         ) from error
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-        zipfile.BadZipFile,
-        KeyError,
-        pa.ArrowException,
-        ValueError,
-        SyntaxError,
-    ) as error:
+    except MemoryError as error:
+        raise InputError(
+            Fault(
+                "source.too_large",
+                "内存不足，无法读取",
+                "not enough memory to read it",
+                "拆分该文件",
+                "split the file",
+                file=name,
+            )
+        ) from error
+    except Exception as error:  # whatever a library throws over a damaged file
         fix = "重新导出或重新传输该文件", "export or transfer the file again"
-        words = " ".join(str(error).split())[:200]
+        words = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(
             Fault(
                 "source.unreadable",
@@ -129,19 +130,18 @@ def stream_file(path: Path, source: Source, *, name: str | None = None) -> Strea
 
 
 def table_format(path: Path, source: Source) -> str:
-    """Format of a table file: as declared, else by its ending.
+    """Format of a table file: by its content where that is plain (a workbook is one under any name), as declared, else by its ending.
 
     Raises:
-        InputError: the ending is not known and no format is declared.
+        InputError: the content is no table, or neither content nor ending are known and no format is declared.
     """
-    if source.format != "auto":
-        return source.format
     endings = [s.lower() for s in path.suffixes]
     last = next((s for s in reversed(endings) if s != ".gz"), "")
     known = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet"}
     known |= {".xlsx": "xlsx", ".xlsm": "xlsx", ".gpx": "gpx"}
-    if last in known:
-        return known[last]
+    found = table_kind(path, known.get(last) if source.format == "auto" else source.format)
+    if found is not None:
+        return found
     problem = f"不认识的文件类型 {last or path.name}", f"unknown kind of file {last or path.name}"
     raise InputError(
         Fault("source.format", *problem, "在城市文件中写 format", "write its format in the city file", file=path.name)
@@ -354,7 +354,9 @@ def _parquet_chunks(file: pq.ParquetFile, name: str) -> Iterator[Chunk]:
 def _stream_xlsx(path: Path, source: Source, name: str) -> Stream:
     from openpyxl import load_workbook  # noqa: PLC0415 (only where a workbook is read)
 
-    book = load_workbook(path, read_only=True, data_only=True)
+    book = load_workbook(
+        io.BytesIO(path.read_bytes()), read_only=True, data_only=True
+    )  # by its content, not its ending
     sheet = book[pick_sheet(book.sheetnames, source, name)]
     rows = (tuple(shown_value(c) for c in row) for row in sheet.iter_rows(min_row=source.header_row))
     heading = next(rows, None)
@@ -379,6 +381,17 @@ def pick_sheet(names: list[str], source: Source, name: str) -> str:
     Raises:
         InputError: no such sheet.
     """
+    if not names:
+        raise InputError(
+            Fault(
+                "source.sheet",
+                "工作簿没有工作表",
+                "the workbook has no worksheet",
+                "重新导出该文件",
+                "export the file again",
+                file=name,
+            )
+        )
     if source.sheet is None:
         return names[0]
     if isinstance(source.sheet, int) and 1 <= source.sheet <= len(names):

@@ -6,6 +6,7 @@ US times with AM or PM (`01/16/2015 08:30:00 AM`), and whatever a declared strpt
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
@@ -31,6 +32,10 @@ EARLIEST_MS = 631_152_000_000  # 1990-01-01T00:00:00Z
 NULL_WORDS = ("", "null", "NULL", "None", "nan", "NaN", "NaT", "\\N", "N/A", "-", "—", "无")
 _SECONDS_BELOW = 1e11  # a number below is Unix seconds (year 5138), above milliseconds (1973)
 _MILLISECONDS_BELOW = 1e14
+SERIAL_1970 = 25_569  # day number of 1970-01-01 in spreadsheets that count from 1900
+SERIALS = (32_874, 73_051)  # day numbers of 1990 to 2099
+_SERIAL = re.compile(r"^\d{5}(?:\.\d+)?$")
+_FINER = 1e-4  # of a thousandth: no clock of milliseconds writes that
 _LONGEST_OFFSET_MS = 7 * DAY_MS  # times counted from a declared day's midnight
 
 _ISO = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?"
@@ -91,11 +96,15 @@ class TimeRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Times:
-    """Parsed times: `ms` int64 UTC (0: unread), `fault` uint8 of TimeFault, `twofold` how many local times a clock change made doubtful."""
+    """Parsed times: `ms` int64 UTC (0: unread), `fault` uint8 of TimeFault, `twofold` how many local times a clock change made doubtful.
+
+    `serials`: how many were day numbers of a spreadsheet (46099.354).
+    """
 
     ms: Ints
     fault: npt.NDArray[np.uint8]
     twofold: int
+    serials: int = 0
 
 
 class _Draft:
@@ -106,6 +115,7 @@ class _Draft:
         self.naive: Bools = np.zeros(size, dtype=np.bool_)
         self.missing = missing
         self.open: Bools = ~missing  # still to be read
+        self.serials: Bools = np.zeros(size, dtype=np.bool_)
 
     def fill(self, at: Any, ms: Any, naive: Any) -> None:
         self.ms[at], self.naive[at], self.open[at] = ms, naive, False
@@ -123,7 +133,7 @@ def parse_times(values: pa.Array | pa.ChunkedArray, rule: TimeRule) -> Times:
         (clocks set forward) as if the clocks had not been changed yet; both are counted.
     """
     array = _plain(values)
-    draft = _from_text(array, rule) if pa.types.is_string(array.type) else _from_typed(array)
+    draft = _from_text(array, rule) if pa.types.is_string(array.type) else _from_typed(array, rule)
     if rule.day is not None:
         _count_from(draft, rule.day)
     fault = np.zeros(len(array), dtype=np.uint8)
@@ -141,7 +151,9 @@ def parse_times(values: pa.Array | pa.ChunkedArray, rule: TimeRule) -> Times:
         fault[good & (draft.ms < rule.earliest_ms)] = TimeFault.EARLY
     if rule.latest_ms is not None:
         fault[good & (draft.ms > rule.latest_ms)] = TimeFault.FUTURE
-    return Times(np.where((fault == 0) | (fault >= TimeFault.EARLY), draft.ms, 0), fault, twofold)
+    return Times(
+        np.where((fault == 0) | (fault >= TimeFault.EARLY), draft.ms, 0), fault, twofold, int(draft.serials.sum())
+    )
 
 
 def parse_time_series(values: pd.Series[Any], rule: TimeRule) -> Times:
@@ -225,7 +237,7 @@ def cell_text(value: Any) -> str | None:
     return str(value)
 
 
-def _from_typed(array: pa.Array) -> _Draft:
+def _from_typed(array: pa.Array, rule: TimeRule) -> _Draft:
     """Timestamps, dates, times of day and numbers."""
     kind = array.type
     draft = _Draft(len(array), np.asarray(array.is_null()))
@@ -240,7 +252,7 @@ def _from_typed(array: pa.Array) -> _Draft:
         numbers = pc.cast(array, pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
         draft.missing |= np.isnan(numbers)
         draft.open &= ~draft.missing
-        _fill_unix(draft, draft.open.copy(), numbers)
+        _fill_numbers(draft, draft.open.copy(), numbers, rule.day)
     return draft
 
 
@@ -265,7 +277,7 @@ def _from_text(array: pa.Array, rule: TimeRule) -> _Draft:
     numeric = draft.open & np.asarray(pc.fill_null(pc.match_substring_regex(text, _NUMBER), False))
     if numeric.any():
         numbers = pc.cast(pc.if_else(pa.array(numeric), text, None), pa.float64()).fill_null(np.nan)
-        _fill_unix(draft, numeric, numbers.to_numpy(zero_copy_only=False))
+        _fill_numbers(draft, numeric, numbers.to_numpy(zero_copy_only=False), rule.day)
     return draft
 
 
@@ -297,6 +309,56 @@ def _fill_format(draft: _Draft, text: pa.Array, form: str) -> None:
     ms = stamps.dt.tz_localize(None) if zoned else stamps
     good = ms.notna().to_numpy() & draft.open
     draft.fill(good, ms.to_numpy().astype("datetime64[ms]").astype(np.int64)[good], not zoned)
+
+
+def _fill_numbers(draft: _Draft, at: Bools, numbers: npt.NDArray[np.float64], day: date | None) -> None:
+    """Day numbers of a spreadsheet where they are plainly such, else Unix seconds or milliseconds."""
+    serials = _serials(at, numbers, day)
+    if serials.any():
+        draft.fill(serials, np.rint((numbers[serials] - SERIAL_1970) * DAY_MS).astype(np.int64), naive=True)
+        draft.serials |= serials
+    _fill_unix(draft, at & ~serials, numbers)
+
+
+def _serials(at: Bools, numbers: npt.NDArray[np.float64], day: date | None) -> Bools:
+    """Numbers that count days since 1900 as spreadsheets do: no Unix time of this century, and fractions finer than milliseconds.
+
+    Where a day is declared, seconds since its midnight lie in the same range: then all must be of that day or its neighbours.
+    """
+    low, high = SERIALS if day is None else (d := serial_of(day) - 1, d + 3)
+    within = at & (numbers >= low) & (numbers < high)
+    if day is not None and not within[at].all():
+        return np.zeros(len(numbers), dtype=np.bool_)
+    fine = np.abs(numbers[within] * 1000 - np.rint(numbers[within] * 1000)) > _FINER
+    return within if fine.any() else np.zeros(len(numbers), dtype=np.bool_)
+
+
+def serial_of(day: date) -> int:
+    """Number of a day in spreadsheets that count from 1900.
+
+    >>> serial_of(date(2026, 3, 18))
+    46099
+    """
+    return (day - date(1970, 1, 1)).days + SERIAL_1970
+
+
+def dates_of_serials(cells: list[str | None]) -> tuple[list[str | None], int]:
+    """Cells whose text is a day number of a spreadsheet (1990 to 2099) as ISO dates or date times, and how many they were.
+
+    >>> dates_of_serials(["46099", "46099.5", "2026-03-18", "7", None])
+    (['2026-03-18', '2026-03-18T12:00:00', '2026-03-18', '7', None], 2)
+    """
+    out: list[str | None] = []
+    count = 0
+    for cell in cells:
+        if cell is not None and _SERIAL.match(cell) and SERIALS[0] <= float(cell) < SERIALS[1]:
+            moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round((float(cell) - SERIAL_1970) * 86_400))
+            text = moment.replace(tzinfo=None).isoformat()
+            out.append(text.removesuffix("T00:00:00"))
+            count += 1
+        else:
+            out.append(cell)
+    return out, count
 
 
 def _fill_unix(draft: _Draft, at: Bools, numbers: npt.NDArray[np.float64]) -> None:
@@ -376,7 +438,7 @@ def _zone_ms(zone: pa.Array) -> Ints:
 def _count_from(draft: _Draft, day: date) -> None:
     """Times that count from the midnight of a day: the offset since 1970 is the offset since that midnight."""
     within = (draft.ms >= 0) & (draft.ms < _LONGEST_OFFSET_MS)
-    read = ~draft.open & ~draft.missing
+    read = ~draft.open & ~draft.missing & ~draft.serials
     draft.open |= read & ~within
     base = (day - date(1970, 1, 1)).days * DAY_MS
     draft.fill(read & within, draft.ms[read & within] + base, naive=True)
