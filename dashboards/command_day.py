@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     I8 = npt.NDArray[np.int64]
     F8 = npt.NDArray[np.float64]
 
+NOWHERE = "EPSG:32651"
 SHOWN_OF_CASES = ["case_id", "title", "category", "opened", "located", "geometry"]
 ROSTER = ("persons", "devices", "assignments", "responsibilities", "exceptions")
 
@@ -193,11 +194,16 @@ def _crew(view: View, data: ScopedStore, day: date) -> Crew:
     return build_crew(day, view.zone, view.standard_on(day), **tables, unassigned_modes=modes)
 
 
+def _crs_of(segments: gpd.GeoDataFrame) -> pyproj.CRS:
+    """A metric CRS of the streets' place; any where a scope has none, since then nothing is measured."""
+    return segments.estimate_utm_crs() if len(segments) else pyproj.CRS(NOWHERE)
+
+
 def _ground(view: View, day: date) -> Ground:
     data = view.data
     segments, sections = data.read("segments", day), data.read("sections", day)
     sections = sections.astype({"section_id": object, "name": object})  # asked for each second: texts as they are
-    crs = getattr(view.city, "metric_crs", None) or gpd.GeoDataFrame(segments).estimate_utm_crs()
+    crs = getattr(view.city, "metric_crs", None) or _crs_of(gpd.GeoDataFrame(segments))
     persons, duty, start = (
         data.read("persons", day),
         data.duty(day).astype({"person_id": object}),

@@ -168,9 +168,12 @@ class ScopedStore(LiveReading):
         return _where(frame if self.principal.sees_tracks else impersonal(table, frame), where)
 
     def results(self, table: str, days: Sequence[date], *, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """The same over several days, with column day."""
-        frames = [f for f in (self.result(table, d, where=where) for d in days) if len(f)]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        """The same over several days, with column day; where there is no row, the columns of the days that were audited."""
+        frames = [self.result(table, d, where=where) for d in days]
+        kept = [f for f in frames if len(f)]
+        if kept:
+            return pd.concat(kept, ignore_index=True)
+        return next((f.iloc[:0] for f in frames if len(f.columns)), pd.DataFrame())
 
     def _whole(self, table: str, day: date) -> pd.DataFrame:
         edition = self.edition_id(table, day)

@@ -68,7 +68,7 @@ def _section(view: View, day: date, section_id: str) -> Component:
     windows = view.data.result("section_windows", day, where={"section_id": section_id})
     windows = windows.sort_values("window_ix") if len(windows) else windows
     asked = view.query.get("window", "")
-    chosen = int(asked) if asked.isdigit() and len(windows) and int(asked) in set(windows["window_ix"]) else None
+    chosen = int(asked) if asked.isdecimal() and len(windows) and int(asked) in set(windows["window_ix"]) else None
     if chosen is None and len(windows) == 1:
         chosen = int(windows["window_ix"].iloc[0])
     window = windows[windows["window_ix"] == chosen].iloc[0] if chosen is not None else None

@@ -116,6 +116,12 @@ def test_planners_see_no_tracks_and_no_devices_of_passes(reader):
     assert {"device_id", "track_ix"}.isdisjoint(passes.column_names)
 
 
+def test_a_scope_without_rows_keeps_the_columns_over_several_days(reader):
+    data = reader("planner", "town:none-such")
+    assert list(data.results("grid_days", [DAY]).columns) == list(data.result("grid_days", DAY).columns)
+    assert "grid_id" in data.results("grid_days", [DAY])
+
+
 def test_planners_get_no_rows_of_single_persons_or_devices_on_pages_or_in_files(reader):
     whole, data = reader("manager", "county"), reader("planner", "county")
     assert len(whole.result("people", DAY))
@@ -130,7 +136,9 @@ def test_the_access_log_is_for_administrators_of_the_county(reader):
     for role, scope in (("manager", "county"), ("administrator", "town:A")):
         with pytest.raises(ForbiddenError):
             reader(role, scope).access_log()
-    assert "event" in reader("administrator", "county").access_log()
+    data = reader("administrator", "county")
+    data.log("export", day=DAY, purpose="table")
+    assert data.access_log(limit=1)["event"].tolist() == ["export"]
 
 
 def test_tracks_are_kept_to_duty_time_and_to_the_scope_and_are_logged(reader, town_store):

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from dashboards.app import create_app
+from dashboards.app import create_app, create_desk
 from dashboards.auth.accounts import add_user
+from dashboards.auth.principal import Principal, Scope
+from dashboards.pages import all_pages
+from dashboards.planner_choice import MEASURES
 from dashboards.settings import DeskSettings
+from gis.errors import XunchaError
 
 if TYPE_CHECKING:
     from layers.store.base import Store
 
 ROLES = {
-    "f-planner": ("planner", "county"),
-    "f-command": ("command", "county"),
-    "f-manager": ("manager", "county"),
-    "f-admin": ("administrator", "county"),
-}
+    "f-planner": ("planner", "county"), "f-command": ("command", "county"), "f-manager": ("manager", "county"), "f-admin": ("administrator", "county"),
+    "f-town": ("planner", "town:A"), "f-squad": ("command", "squad:squadB"), "f-bare": ("planner", "town:nowhere"), "f-empty": ("manager", "squad:nobody"),
+}  # fmt: skip
 PASSWORD = "a password for fuzzing"
 PATHS = (
     "/", "/planner", "/command", "/manager", "/data", "/explain", "/nowhere", "/export/run/csv", "/export/table/csv", "/export/run/x", "/api/geometry/sections/x",
@@ -45,6 +47,7 @@ class Web:
         for name, (role, scope) in ROLES.items():
             add_user(store, name, role, scope, PASSWORD)
         self._loop = asyncio.new_event_loop()
+        self._desk, self._pages = create_desk(store, city, DeskSettings()), all_pages()
         self.app = create_app(store, city, DeskSettings(sign_in_tries=1000))
         self.clients = {name: self._signed_in(name) for name in ROLES}
         self.callbacks: list[dict[str, Any]] = self._ask("f-admin", "GET", "/_dash-dependencies").json()
@@ -74,12 +77,29 @@ class Web:
         """A page with a random query; what went wrong."""
         dice = random.Random(f"query {number}")
         pairs = [(dice.choice(KEYS), dice.choice(VALUES)) for _ in range(dice.randrange(5))]
+        if dice.random() < 0.3:
+            pairs.append(("measure", dice.choice(list(MEASURES))))
         path = f"{dice.choice(PATHS)}?{urllib.parse.urlencode(pairs)}"
+        told = self._page(dice, dict(pairs))
+        if told:
+            return told
         if dice.random() < 0.1:
             path += "&" + dice.choice(("%", "%zz", "=", "&&&", "day=%ff", "day"))
         name, method = dice.choice(list(ROLES)), dice.choice(("GET", "GET", "GET", "HEAD"))
         status = self._ask(name, method, path, headers={"accept": "text/html"}).status_code
         return f"{status} {path[:300]}" if status >= 500 and status != 503 else ""
+
+    def _page(self, dice: random.Random, query: dict[str, str]) -> str:
+        """A page as the shell asks for it once it is in the browser; a refusal is an answer."""
+        page, (role, scope) = dice.choice(self._pages), ROLES[dice.choice(list(ROLES))]
+        view = self._desk.view_of(Principal("f", role, Scope.parse(scope)), dice.choice(("zh", "en")), query)  # type: ignore[arg-type]
+        try:
+            json.dumps(page.layout(view), default=lambda o: o.to_plotly_json())
+        except XunchaError:
+            return ""
+        except Exception as error:  # noqa: BLE001 (what is looked for)
+            return f"{page.path} {role} {scope} {query}: {type(error).__name__}: {error}"[:400]
+        return ""
 
     def callback(self, number: int) -> str:
         """A callback with a random payload; what went wrong."""
