@@ -12,19 +12,21 @@ import numpy as np
 import pandas as pd
 from exactextract import exact_extract
 from exactextract.raster import NumPyRasterSource
+from rasterio import Affine
 from rasterio.enums import Resampling
-from rasterio.warp import reproject
+from rasterio.warp import reproject, transform_bounds
 
 from gis.errors import Fault, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import geopandas as gpd
     import numpy.typing as npt
-    from rasterio import Affine
     from rasterio.crs import CRS
 
+_TINY = 1e-6  # of a cell: what rounding leaves
+_MOST_EMPTY = 20  # times the cells of the scenes themselves
 # Normalised differences (a - b) / (a + b): NDVI, Rouse et al. 1974; NDBI, Zha, Gao and Ni 2003.
 INDICES: dict[str, tuple[str, str]] = {"ndvi": ("nir", "red"), "ndbi": ("swir", "nir")}
 
@@ -93,6 +95,37 @@ def align(raster: Raster, onto: Raster) -> Raster:
         resampling=Resampling.bilinear,
     )
     return Raster(values, onto.transform, onto.crs)
+
+
+def mosaic(rasters: Sequence[Raster]) -> Raster:
+    """Rasters as one, on the cells of the first one going on over all of them; where several have a value, the earlier one's.
+
+    Raises:
+        InputError: they lie so far apart that nearly all of the common rectangle would be empty.
+    """
+    first = rasters[0]
+    boxes = np.array([_bounds_in(r, first) for r in rasters])
+    t = first.transform
+    left, top = np.floor((boxes[:, 0].min() - t.c) / t.a + _TINY), np.floor((boxes[:, 3].max() - t.f) / t.e + _TINY)
+    right, bottom = np.ceil((boxes[:, 2].max() - t.c) / t.a - _TINY), np.ceil((boxes[:, 1].min() - t.f) / t.e - _TINY)
+    shape = int(bottom - top), int(right - left)
+    if shape[0] * shape[1] > _MOST_EMPTY * sum(r.cells.size for r in rasters):
+        fix = "检查影像的坐标", "check where the scenes lie"
+        problem = "同日各景相距太远，无法拼接", "the scenes of one date lie too far apart to be joined"
+        raise InputError(Fault("zonal.apart", *problem, *fix))
+    onto = Raster(np.full(shape, np.nan), Affine(t.a, 0, t.c + left * t.a, 0, t.e, t.f + top * t.e), first.crs)
+    cells = onto.cells
+    for raster in rasters:
+        moved = align(raster, onto)
+        cells = np.where(np.isnan(cells), moved.cells, cells)
+    return Raster(cells, onto.transform, onto.crs)
+
+
+def _bounds_in(raster: Raster, like: Raster) -> tuple[float, float, float, float]:
+    """West, south, east, north of a raster in the CRS of another one."""
+    t, (rows, columns) = raster.transform, raster.cells.shape
+    bounds = (t.c, t.f + rows * t.e, t.c + columns * t.a, t.f)
+    return bounds if raster.crs == like.crs else transform_bounds(raster.crs, like.crs, *bounds)
 
 
 def zonal_statistics(

@@ -123,9 +123,10 @@ def _row(
     sha256: str,
 ) -> dict[str, Any]:
     crs = _one_crs(source, members)
+    own = {m.nodata for m in members}
     declared = (
-        source.nodata if source.nodata is not None else next((m.nodata for m in members if m.nodata is not None), None)
-    )
+        source.nodata if source.nodata is not None else own.pop() if len(own) == 1 else None
+    )  # else each file's own
     epsg = crs.to_epsg()
     return {
         "scene_id": scene, "acquired": day, "sensor": source.sensor, "bands": bands, "nodata": declared, "cloud_mask": mask,
@@ -135,7 +136,9 @@ def _row(
 
 def footprint(crs: pyproj.CRS, bounds: Sequence[tuple[float, float, float, float]]) -> shapely.Polygon:
     """What several rasters cover together (their common rectangle) in EPSG:4326; edges are bent as the projection bends them."""
-    low, high = np.max([b[:2] for b in bounds], axis=0), np.min([b[2:] for b in bounds], axis=0)
+    sides = np.array(bounds)  # south may be on top
+    low = np.max(np.minimum(sides[:, :2], sides[:, 2:]), axis=0)
+    high = np.min(np.maximum(sides[:, :2], sides[:, 2:]), axis=0)
     box = shapely.box(low[0], low[1], high[0], high[1])
     edge = max(float(high[0] - low[0]), float(high[1] - low[1])) / (_EDGE_POINTS - 1)
     change = pyproj.Transformer.from_crs(crs, pyproj.CRS.from_epsg(4326), always_xy=True)
