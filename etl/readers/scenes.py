@@ -158,6 +158,10 @@ def _look(path: Path, written: str) -> _Raster:
                 row, column = (data.height - 1) // height * height, (data.width - 1) // width * width
                 last = rasterio.windows.Window(column, row, data.width - column, data.height - row)
                 data.read(data.count, window=last)
+                if data.transform.b or data.transform.d:
+                    fix = "先重投影为正北向上的影像", "warp it to a north-up raster first"
+                    askew = "影像是斜放的", "the scene lies askew (its rows do not run east)"
+                    raise InputError(Fault("scene.askew", *askew, *fix, file=path.name))
                 crs = None if data.crs is None else pyproj.CRS.from_wkt(data.crs.to_wkt())
                 return _Raster(
                     path, written, data.count, crs, tuple(data.bounds), data.nodata, _day_of(path.name, data.tags())
