@@ -11,31 +11,35 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from gis.model import EXCLUDED
+from gis.matching import Matcher
+from gis.model import EXCLUDED, Fixes
+from gis.simulate import along_segment
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from gis.model import Fixes, Passes
+    from gis.model import Passes
+    from gis.network.model import RoadGraph
     from gis.stillness import Stays
 
     I8 = npt.NDArray[np.int64]
     I4 = npt.NDArray[np.int32]
+    F8 = npt.NDArray[np.float64]
 
-SMOOTH_MS = np.array([60_000, 20_000, 12_000])  # per Mode: about 75 m of way
-CHUNK_MS = 1_800_000
-LONGER = 1.15  # the smoothed way cuts corners
-NOISY = 0.25  # noise of a fix against the way between two
+WINDOW_MS = np.array([61_500, 21_600, 12_300])  # per Mode: 80 m at a usual speed
+PAIR, WIDEST = 2.05, 1.7  # intervals that hold two fixes; how much longer a window may be for that
+LEAST_FIXES = 1.5  # in a window, for their mean to be less noisy than they are
+STRAY_M = 8.0  # median distance of fixes from their way, from which on matching may take noise for way
+TURNS = 1.025  # what means cut off where a way turns back
 
 
-def net_advance(passes: Passes, fixes: Fixes, stays: Stays) -> I8:
+def net_advance(passes: Passes, fixes: Fixes, stays: Stays, graph: RoadGraph) -> I8:
     """Way of each pass that is net advance, int64 (P,), millimetres, at most |to - from|.
 
     Along joined passes of a track (each beginning where and when the one before ends) the way is followed as a path that may turn back on
     itself. A return shorter than the device's `stays.turn_mm`, and the way out that it undoes, are left out; a longer one, such as a walk
-    up and down a street, counts both ways. What a pass covers within a stay is left out. Where fixes are so close together that noise moves
-    them more than the device does, the way of half an hour is at most `LONGER` times that of the fixes' means over `SMOOTH_MS`: matching
-    takes noise for ways round other streets too.
+    up and down a street, counts both ways. What a pass covers within a stay is left out. Matching takes strong noise for ways round other
+    streets too: where fixes lie `STRAY_M` from their way, the way of a device is at most that of the means of its fixes (`_borne_out`).
     """
     if not len(passes.enter_ms):
         return np.zeros(0, dtype=np.int64)
@@ -50,39 +54,91 @@ def net_advance(passes: Passes, fixes: Fixes, stays: Stays) -> I8:
         passes.enter_ms, passes.leave_ms, turn, still, np.zeros((size, 4), dtype=np.int64), np.zeros((size, 5), dtype=np.int64), net,
     )  # fmt: skip
     net = np.maximum(np.rint(net * (1.0 - still)).astype(np.int64), 0)
-    held: I8 = np.rint(net * _within_smoothed(passes, fixes, stays, of, net)).astype(np.int64)
+    if not len(fixes.t_ms):
+        whole: I8 = net
+        return whole
+    share = _borne_out(passes, fixes, stays, graph, net, of)
+    held: I8 = np.rint(net * np.where(of >= 0, share[of], 1.0)).astype(np.int64)
     return held
 
 
-def _within_smoothed(passes: Passes, fixes: Fixes, stays: Stays, of: I8, net: I8) -> npt.NDArray[np.float64]:
-    """Share of each pass that the smoothed way of its device in that half hour bears out."""
-    share = np.ones(len(net))
-    use = np.flatnonzero((fixes.flags & int(EXCLUDED)) == 0)
-    if not len(use):
+def _borne_out(passes: Passes, fixes: Fixes, stays: Stays, graph: RoadGraph, net: I8, of: I8) -> F8:
+    """Share of the way of each device that means of its fixes bear out, float64 (D,), at most 1; `of` (P,) are rows of `fixes.devices`.
+
+    Means over `WINDOW_MS` of fixes that lie far from their way are matched anew: their noise is less, white or correlated, and the network
+    gives them the corners back that averaging cuts.
+    """
+    share = np.ones(len(fixes.devices))
+    dev, t = fixes.device_ix.astype(np.int64), fixes.t_ms
+    use = np.flatnonzero(((fixes.flags & int(EXCLUDED)) == 0) & ~_in_stay(stays, dev, t))
+    astray = _astray(passes, fixes, graph, use, of)
+    means = _means(fixes, use[astray[dev[use]]])
+    if not len(means.t_ms):
         return share
+    again = Matcher(graph).match(means)
+    way = np.bincount(again.device_ix, np.abs(again.to_mm.astype(np.int64) - again.from_mm), minlength=len(share))
+    had = np.bincount(of[of >= 0], net[of >= 0], minlength=len(share))
+    fixes_each = np.bincount(dev[use], minlength=len(share)) / np.maximum(
+        np.bincount(means.device_ix, minlength=len(share)), 1
+    )
+    known = astray & (way > 0) & (fixes_each >= LEAST_FIXES)
+    share[known] = np.minimum(1.0, TURNS * way[known] / np.maximum(had[known], 1))
+    return share
+
+
+def _astray(passes: Passes, fixes: Fixes, graph: RoadGraph, use: I8, of: I8) -> npt.NDArray[np.bool_]:
+    """Devices (D,) half of whose fixes lie `STRAY_M` or more from where their passes have them at that time."""
     dev, t = fixes.device_ix[use].astype(np.int64), fixes.t_ms[use]
-    moving = ~_in_stay(stays, dev, t)
-    dev, t, use = dev[moving], t[moving], use[moving]
-    if not len(use):
-        return share
-    block = t // SMOOTH_MS[fixes.mode.astype(np.int64)[dev]]
-    first = np.flatnonzero(np.r_[True, (np.diff(block) != 0) | (np.diff(dev) != 0)])
-    count = np.diff(np.r_[first, len(use)])
+    low = int(min(passes.enter_ms.min(), fixes.t_ms.min()))
+    span = np.int64(1) << 40
+    begin = of * span + (passes.enter_ms - low)
+    order = np.argsort(begin, kind="stable")
+    row = order[np.maximum(np.searchsorted(begin[order], dev * span + (t - low), side="right") - 1, 0)]
+    on = (of[row] == dev) & (passes.enter_ms[row] <= t) & (passes.leave_ms[row] >= t)
+    row, dev, use = row[on], dev[on], use[on]
+    took = np.maximum(passes.leave_ms[row] - passes.enter_ms[row], 1)
+    part = (fixes.t_ms[use] - passes.enter_ms[row]) / took
+    x, y = along_segment(
+        graph,
+        passes.segment_ix[row],
+        passes.from_mm[row] + part * (passes.to_mm[row].astype(np.float64) - passes.from_mm[row]),
+    )
+    far = np.hypot(fixes.x[use] - x, fixes.y[use] - y) >= STRAY_M
+    size = len(fixes.devices)
+    out: npt.NDArray[np.bool_] = 2 * np.bincount(dev, far, minlength=size) > np.bincount(dev, minlength=size)
+    return out
+
+
+def _means(fixes: Fixes, use: I8) -> Fixes:
+    """Means of fixes over the window of their device's mode, each at their mean time; within a track."""
+    dev, t, track = fixes.device_ix[use], fixes.t_ms[use], fixes.track_ix[use]
+    window = t // _windows(fixes, use)[dev]
+    change = (np.diff(window) != 0) | (np.diff(dev) != 0) | (np.diff(track) != 0)
+    first = np.flatnonzero(np.concatenate((np.ones(min(len(use), 1), np.bool_), change)))
+    if not len(first):
+        return Fixes(
+            fixes.device_ix[use], t, fixes.x[use], fixes.y[use], fixes.flags[use], track, fixes.devices, fixes.mode
+        )
+    count = np.diff(np.append(first, len(use)))
     x, y = (np.add.reduceat(c[use], first) / count for c in (fixes.x, fixes.y))
-    same = np.r_[False, np.diff(dev[first]) == 0]
-    step = np.where(same, np.hypot(np.diff(x, prepend=x[0]), np.diff(y, prepend=y[0])), 0.0)
-    low = int(min(t.min(), passes.enter_ms.min())) // CHUNK_MS
-    chunks = int(max(t.max(), passes.leave_ms.max())) // CHUNK_MS - low + 1
-    size = len(fixes.devices) * chunks
-    key = dev * chunks + t // CHUNK_MS - low
-    smooth_m = np.bincount(key[first], step, minlength=size)
-    per_fix_m = smooth_m / np.maximum(np.bincount(key, minlength=size), 1)
-    noisy = np.repeat(stays.noise_m, chunks) > NOISY * per_fix_m
-    mine = np.maximum(of, 0) * chunks + (passes.enter_ms + passes.leave_ms) // 2 // CHUNK_MS - low
-    total = np.bincount(mine, net, minlength=size)
-    most = np.where(noisy, LONGER * smooth_m * 1000, np.inf)
-    held = np.minimum(1.0, most / np.maximum(total, 1.0))
-    return np.where(of >= 0, held[mine], share)
+    late = np.add.reduceat(t - np.repeat(t[first], count), first) // count
+    one = use[first]
+    return Fixes(fixes.device_ix[one], t[first] + late, x, y, fixes.flags[one], track[first], fixes.devices, fixes.mode)
+
+
+def _windows(fixes: Fixes, use: I8) -> I8:
+    """Time over which each device's fixes are averaged, int64 (D,): long enough for two, if that is not too long a way."""
+    usual = WINDOW_MS[fixes.mode.astype(np.int64)]
+    dev, t = fixes.device_ix[use], fixes.t_ms[use]
+    gap, of = np.diff(t), dev[1:]
+    gap, of = gap[dev[:-1] == of], of[dev[:-1] == of]
+    order = np.lexsort((gap, of))
+    count = np.bincount(of, minlength=len(usual))
+    middle = np.cumsum(count) - count + count // 2
+    typical = np.zeros(len(usual), dtype=np.int64)
+    typical[count > 0] = gap[order][middle[count > 0]]
+    out: I8 = np.clip(PAIR * typical, usual, WIDEST * usual).astype(np.int64)
+    return out
 
 
 def _in_stay(stays: Stays, device: I8, t_ms: I8) -> npt.NDArray[np.bool_]:
@@ -90,16 +146,16 @@ def _in_stay(stays: Stays, device: I8, t_ms: I8) -> npt.NDArray[np.bool_]:
     return inside
 
 
-def _still_share(passes: Passes, stays: Stays, of: I8) -> npt.NDArray[np.float64]:
+def _still_share(passes: Passes, stays: Stays, of: I8) -> F8:
     """Share of the time of each pass that lies in a stay of its device."""
     begin, end = passes.enter_ms, np.maximum(passes.leave_ms, passes.enter_ms + 1)
     held = stays.before(of, end) - stays.before(of, begin)
-    share: npt.NDArray[np.float64] = held / (end - begin)
+    share: F8 = held / (end - begin)
     return share
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _longest_run(device: I4, track: I4, enter: I8, leave: I8, still: npt.NDArray[np.float64]) -> int:
+def _longest_run(device: I4, track: I4, enter: I8, leave: I8, still: F8) -> int:
     longest, first = 0, 0
     for i in range(1, len(enter) + 1):
         if (
@@ -116,7 +172,7 @@ def _longest_run(device: I4, track: I4, enter: I8, leave: I8, still: npt.NDArray
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _net(  # noqa: C901, PLR0912, PLR0915, PLR0917 (compiled loop)
-    device: I4, track: I4, segment: I4, start: I8, stop: I8, enter: I8, leave: I8, turn: I8, still: npt.NDArray[np.float64],
+    device: I4, track: I4, segment: I4, start: I8, stop: I8, enter: I8, leave: I8, turn: I8, still: F8,
     path: I8, undone: I8, net: I8,
 ) -> None:  # fmt: skip
     """Takes returns off `net`.

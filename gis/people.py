@@ -74,7 +74,7 @@ def people_days(
     use = np.flatnonzero((strokes.flags & COUNTS) > 0)
     use = use[np.lexsort((passes.device_ix[use], passes.segment_ix[use], passes.leave_ms[use], passes.enter_ms[use]))]
     ptr, who, start, end = carried_time(crew, passes.devices)
-    moved = net_advance(passes, fixes, stays_of(fixes))
+    moved = net_advance(passes, fixes, stays_of(fixes), network.graph)
     mm = np.zeros((len(crew.persons), 2), dtype=np.int64)
     if len(use) and len(crew.persons):
         _patrolled(

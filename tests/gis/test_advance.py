@@ -42,7 +42,7 @@ def way(*stops):
 
 
 def metres(passes, **kind):
-    return net_advance(passes, no_fixes(), stays(**kind)).sum() / 1000
+    return net_advance(passes, no_fixes(), stays(**kind), NETWORK.graph).sum() / 1000
 
 
 WAYS = {  # a return below 30 m (six sigmas of 5 m) may be noise
