@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import shapely
 
 from etl.base import QUARANTINE_COLUMNS, Context, Progress, Read, raw_json, silent
+from etl.clock_notes import clock_notes
 from etl.detect import detect_shift, warning
 from etl.near_ids import near_ids
 from etl.readers import ORDER, position_reader, reader_of
@@ -224,16 +225,21 @@ def _spool(source: Source, context: Context, path: Path) -> Spool:
     writer: pa.ipc.RecordBatchStreamWriter | None = None
     sample: list[pa.Table] = []
     devices: set[str] = set()
+    spans: list[pa.Table] = []
     with path.open("wb") as stream:
         for table in read.batches:
             writer = writer or pa.ipc.new_stream(stream, table.schema)
             writer.write_table(table, max_chunksize=_BATCH_ROWS)
             sample.append(_some(table))
             devices.update(pc.unique(table["device_id"]).to_pylist())
+            spans.append(table.group_by("device_id").aggregate([("t_ms", "min"), ("t_ms", "max")]))
         if writer is not None:
             writer.close()
     some = pa.concat_tables(sample) if sample else pa.table({"lon": [], "lat": []})
-    return Spool(path, read.quarantine(), read.record(), some, frozenset(devices))
+    record = read.record()
+    if spans:
+        record = replace(record, notes=(*record.notes, *clock_notes(pa.concat_tables(spans).to_pandas())))
+    return Spool(path, read.quarantine(), record, some, frozenset(devices))
 
 
 def _some(table: pa.Table) -> pa.Table:

@@ -111,11 +111,11 @@ def _with_companions(files: Sequence[Path]) -> list[Path]:
 
 def _read_file(path: Path, source: Source) -> _Part:
     """One file by its ending (or the declared format)."""
-    faults = file_faults(path)
-    if faults:
-        raise InputError(faults)
     ending = path.suffix.lower()
     try:
+        faults = file_faults(path)
+        if faults:
+            raise InputError(faults)  # noqa: TRY301 (its own words)
         if source.format == "geoparquet" or ending in {".parquet", ".geoparquet"}:
             part = _from_parquet(path)
         elif ending == ".shp":
@@ -124,9 +124,30 @@ def _read_file(path: Path, source: Source) -> _Part:
             part = _from_ogr(path, source)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise InputError(_unreadable(path, error)) from None
+    except InputError:
+        raise
+    except UnicodeDecodeError as error:
+        raise InputError(_not_text(path, source, error)) from None
+    except Exception as error:  # whatever GDAL, GEOS or a broken head throw is a fault of the file
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+        raise InputError(
+            Fault("source.unreadable", f"文件损坏或格式不符（{what}）", f"damaged, or of another format ({what})",
+                  "重新导出或重新传输该文件", "export or transfer the file again", file=path.name)
+        ) from error  # fmt: skip
     if not len(part.attributes):
         raise InputError(empty(path.name))
     return part
+
+
+def _not_text(path: Path, source: Source, error: UnicodeDecodeError) -> Fault:
+    """Names or attributes that are not in the encoding declared, or in none."""
+    said = source.encoding or error.encoding
+    return Fault(
+        "source.encoding", f"文字不是 {said} 编码", f"its text is not {said}",
+        f'在来源 {source.name} 中写实际编码，如 encoding = "GB18030"',
+        f'write the true encoding in source {source.name}, such as encoding = "GB18030"',
+        file=path.name,
+    )  # fmt: skip
 
 
 def _unreadable(path: Path, error: Exception) -> Fault:
@@ -186,7 +207,7 @@ def _from_shapefile(path: Path, source: Source) -> _Part:
         raise InputError(truncated(path.name, detail=".dbf"))
     texts = dbf.texts_of(table)
     encoding, notes = _encoding(path, source, texts)
-    info = pyogrio.read_info(path)
+    info = pyogrio.read_info(path, encoding="ISO-8859-1")  # a long name may be cut within a character
     frame = pyogrio.read_dataframe(path, encoding="ISO-8859-1")
     geometry = _geometry_of(frame, path)
     attributes = _decoded(_attributes(frame), encoding)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -135,11 +137,29 @@ def check_source(faults: Faults, path: KeyPath, source: Source, columns: Sequenc
     if source.encoding is not None and not _is_encoding(source.encoding):
         faults.add((*path, "encoding"), "city.encoding", f"没有名为 {source.encoding!r} 的编码",
                    f"there is no encoding {source.encoding!r}", fix=("如 GB18030、GBK、UTF-8", "such as GB18030 or UTF-8"))  # fmt: skip
+    if source.delimiter is not None and len(source.delimiter.encode()) != 1:
+        faults.add((*path, "delimiter"), "city.delimiter", f"分隔符 {source.delimiter!r} 不是一个字符",
+                   f"the delimiter {source.delimiter!r} is not one character",
+                   fix=('如 ","、"\\t"、";"', 'such as ",", "\\t" or ";"'))  # fmt: skip
+    if source.time_format is not None and not _is_time_format(source.time_format):
+        faults.add((*path, "time_format"), "city.time_format", f"时间格式 {source.time_format!r} 无法使用",
+                   f"the time format {source.time_format!r} cannot be used",
+                   fix=('如 "%Y-%m-%d %H:%M:%S"', 'such as "%Y-%m-%d %H:%M:%S"'))  # fmt: skip
     if source.kind is not None and source.table != "areas":
         faults.add((*path, "kind"), "city.kind", "kind 只用于 areas", "kind is only for areas")
     if source.table == "areas" and source.kind is None and "kind" not in {*source.columns, *source.constants}:
         faults.add((*path, "kind"), "city.kind", "区域来源缺少 kind", "a source of areas needs its kind",
                    fix=('写 kind = "town"，或在 columns 中指明 kind 列', 'write kind = "town", or map columns.kind'))  # fmt: skip
+
+
+def _is_time_format(form: str) -> bool:
+    """Whether a strptime format can be used, and names at least one part of a time."""
+    moment = datetime(2026, 3, 18, 8, 30, tzinfo=UTC)
+    try:
+        datetime.strptime(moment.strftime(form), form)  # noqa: DTZ007 (only whether it can be)
+    except (ValueError, re.error):
+        return False
+    return "%" in form.replace("%%", "")
 
 
 def _is_encoding(name: str) -> bool:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -29,7 +31,7 @@ from layers.store.base import Note, SourceRecord
 from layers.store.positions import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 _FUTURE_SLACK_MS = times.DAY_MS
 _ZERO_DAY = r"^(?:1899-12-3[01]|1900-01-0[01]|1904-01-01)[T ]"  # of a clock that a spreadsheet holds
 _OWN_DAY = r"^\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}"
+_TRACK_NAME = re.compile(rb"<trk>\s*<name>(?:<!\[CDATA\[)?([^<\]]+)")
 _NULLS = pa.array(times.NULL_WORDS, type=pa.string())
 
 
@@ -154,6 +157,12 @@ def _device(table: pa.Table, rule: PositionRule) -> pa.Array:
     array = table[rule.columns["device_id"]].combine_chunks()
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if pa.types.is_nested(array.type) or pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
+        fix = "把该列导出为文字或整数", "export that column as text or whole numbers"
+        problem = f"设备编号列的类型是 {array.type}，不是文字", f"the device ids are of type {array.type}, no text"
+        raise InputError(Fault("positions.device_type", *problem, *fix, column=rule.columns["device_id"]))
+    if pa.types.is_floating(array.type):
+        array = pc.if_else(pc.is_finite(pc.cast(array, pa.float64())), array, None)
     if pa.types.is_floating(array.type):  # whole numbers that a spreadsheet or a join made decimal
         whole = pc.cast(array, pa.int64(), safe=False)
         array = whole if pc.all(pc.fill_null(pc.equal(pc.cast(whole, pa.float64()), array), True)).as_py() else array
@@ -284,10 +293,12 @@ def read_positions(source: Source, context: Context, *, now: datetime | None = N
     sha256 = sha256_of(files) if files else ""
     tally = _Tally()
 
+    naming = _gpx_naming(files, context)
+
     def batches() -> Iterator[pa.Table]:
         paths: list[Path | None] = [*files] or [None]
         for path in paths:
-            stream = stream_query(source, digest) if path is None else _open(path, source)
+            stream = stream_query(source, digest) if path is None else _open(path, source, naming)
             rule = position_rule(source, stream.columns, latest_ms=latest_ms, device=_gpx_device(path))
             _remember(tally, stream, rule)
             for chunk in stream.chunks:
@@ -317,9 +328,9 @@ def read_positions(source: Source, context: Context, *, now: datetime | None = N
     return PositionRead(batches(), quarantine, record)
 
 
-def _open(path: Path, source: Source) -> Stream:
+def _open(path: Path, source: Source, naming: GpxNaming) -> Stream:
     if table_format(path, source) == "gpx":
-        return stream_gpx(path)
+        return stream_gpx(path, naming)
     return stream_file(path, source)
 
 
@@ -328,8 +339,38 @@ def _gpx_device(path: Path | None) -> str | None:
     return path.stem if path is not None and path.suffix.lower() == ".gpx" else None
 
 
-def stream_gpx(path: Path) -> Stream:
-    """Track points and way points of a GPX file, numbered from 1; columns device_id (name of the track, else of the file), time, lon, lat.
+@dataclass(frozen=True, slots=True)
+class GpxNaming:
+    """How tracks become devices: `known` ids of the roster, and names that tracks of several files share."""
+
+    known: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
+
+    def device(self, name: str | None, stem: str) -> str:
+        """The track's name, but that of the file where only it is known, or where loggers give one name to all tracks."""
+        if not name or (name not in self.known and (stem in self.known or name in self.shared)):
+            return stem
+        return name
+
+
+def _gpx_naming(files: Sequence[Path], context: Context) -> GpxNaming:
+    frames = [context.tables[t] for t in ("devices", "assignments") if t in context.tables]
+    known = frozenset(str(d) for f in frames for d in f["device_id"].dropna())
+    tracks = (
+        [set(_TRACK_NAME.findall(f.read_bytes())) for f in files if f.suffix.lower() == ".gpx"]
+        if len(files) > 1
+        else []
+    )
+    several = Counter(n for names in tracks for n in names)
+    return GpxNaming(
+        known, frozenset(unescape(n.decode(errors="replace")).strip() for n, k in several.items() if k > 1)
+    )
+
+
+def stream_gpx(path: Path, naming: GpxNaming | None = None) -> Stream:
+    """Track points of a GPX file (points of its routes where it has no tracks), numbered from 1; columns device_id, time, lon, lat.
+
+    A track is the device that it is named after, or the file is (see `GpxNaming`).
 
     Raises:
         InputError: the file is empty, cut off or no GPX.
@@ -343,8 +384,9 @@ def stream_gpx(path: Path) -> Stream:
             gpx = gpxpy.parse(stream)
         except gpxpy.gpx.GPXException as error:
             raise ValueError(str(error)) from error
-    points = [(t.name or path.stem, p) for t in gpx.tracks for s in t.segments for p in s.points]
-    points += [(r.name or path.stem, p) for r in gpx.routes for p in r.points] if not points else []
+    called = naming or GpxNaming()
+    points = [(called.device(t.name, path.stem), p) for t in gpx.tracks for s in t.segments for p in s.points]
+    points += [(called.device(r.name, path.stem), p) for r in gpx.routes for p in r.points] if not points else []
     if not points:
         raise empty_fault(path.name)
     table = pa.table(

@@ -340,6 +340,19 @@ def _stream_parquet(path: Path, name: str) -> Stream:
     file = pq.ParquetFile(path)
     if file.metadata.num_rows == 0:
         raise empty_fault(name)
+    names = file.schema_arrow.names
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        fix = "重新导出，每列一个名称", "export it again with one name a column"
+        raise InputError(
+            Fault(
+                "source.column",
+                f"列名重复：{'、'.join(twice)}",
+                f"repeated columns: {', '.join(twice)}",
+                *fix,
+                file=name,
+            )
+        )
     return Stream(tuple(file.schema_arrow.names), _parquet_chunks(file, name))
 
 
