@@ -15,6 +15,9 @@ from layers.store.base import Note
 if TYPE_CHECKING:
     from etl.base import Quarantine
 
+_AT_ZERO = 1e-9  # degrees
+_FAR_DEG = 2.0
+_ENOUGH = 3  # rows from which on one of them may be unlike the others
 _NAMED = 10  # repaired rows that a note names
 
 
@@ -24,6 +27,35 @@ def set_aside_missing(frame: gpd.GeoDataFrame, quarantine: Quarantine) -> gpd.Ge
     bad = pd.DataFrame(frame[gone].drop(columns=ROW))
     quarantine.add_frame(bad, list(frame[gone][ROW]), "geometry", "geometry_missing", "没有几何", "no geometry")
     return frame[~gone]
+
+
+def set_aside_far(frame: gpd.GeoDataFrame, quarantine: Quarantine, *, rest: bool = True) -> gpd.GeoDataFrame:
+    """Rows with a vertex at (0, 0), or that reach far beyond all others of their source, go to quarantine: one of them would fill the map.
+
+    Far is more than `_FAR_DEG` and twenty times what half of the rows reach from their common middle; `rest` false: only (0, 0).
+    """
+    geometry = np.asarray(frame.geometry.array, dtype=object)
+    xy, at = shapely.get_coordinates(geometry, return_index=True)
+    zero = np.zeros(len(frame), dtype=bool)
+    zero[at[(np.abs(xy) < _AT_ZERO).all(axis=1)]] = True
+    bad = pd.DataFrame(frame[zero].drop(columns=ROW))
+    quarantine.add_frame(
+        bad, list(frame[zero][ROW]), "geometry", "vertex_zero", "有顶点在 (0, 0)", "a vertex lies at (0, 0)"
+    )
+    frame, geometry = frame[~zero], geometry[~zero]
+    if not rest or len(frame) < _ENOUGH:
+        return frame
+    bounds = shapely.bounds(geometry)
+    middle = np.median((bounds[:, :2] + bounds[:, 2:]) / 2, axis=0)
+    reach = np.maximum(np.abs(bounds[:, :2] - middle), np.abs(bounds[:, 2:] - middle)).max(axis=1)
+    far = reach > max(_FAR_DEG, 20 * float(np.median(reach)))
+    bad = pd.DataFrame(frame[far].drop(columns=ROW))
+    words = (
+        "几何远远超出同一来源的其他要素，疑有错误顶点",
+        "it reaches far beyond all others of its source: a wrong vertex",
+    )
+    quarantine.add_frame(bad, list(frame[far][ROW]), "geometry", "geometry_far", *words)
+    return gpd.GeoDataFrame(frame[~far])
 
 
 def repair_polygons(

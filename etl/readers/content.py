@@ -11,6 +11,9 @@ from gis.errors import Fault, InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+MOST_BYTES = 1 << 29  # of a workbook unpacked
+MOST_MERGED = 1_000_000  # cells of one range
+_MERGED = re.compile(rb'<mergeCell\s[^>]*ref="([A-Z]+\d+:[A-Z]+\d+)"')
 _HEAD_BYTES = 4096
 _TABLES = {"xlsx", "parquet"}
 """Kinds that can be read as tables whatever the file is called."""
@@ -77,6 +80,35 @@ def content_kind(path: Path) -> str | None:
             return "sheet_xml"
         return "html" if b"<html" in head.lower() else None
     return None
+
+
+def check_workbook(path: Path) -> None:
+    """Stop before a workbook fills the memory: its parts unpacked, and its merged ranges.
+
+    Raises:
+        InputError: it unpacks to more than `MOST_BYTES`, or merges more than `MOST_MERGED` cells in one range.
+    """
+    with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+        if sum(p.file_size for p in parts) > MOST_BYTES:
+            most = f"{MOST_BYTES >> 20} MiB"
+            fix = "拆分工作簿，或另存为 .csv", "split the workbook, or save it as .csv"
+            problem = f"工作簿解开后超过 {most}", f"the workbook unpacks to more than {most}"
+            raise InputError(Fault("source.too_large", *problem, *fix, file=path.name))
+        for part in parts:
+            if part.filename.startswith("xl/worksheets/") and part.filename.endswith(".xml"):
+                for ref in _MERGED.findall(archive.read(part)):
+                    _check_range(ref.decode(), path)
+
+
+def _check_range(ref: str, path: Path) -> None:
+    from openpyxl.utils import range_boundaries  # noqa: PLC0415 (only where a workbook is read)
+
+    left, top, right, bottom = (n or 0 for n in range_boundaries(ref))
+    if (right - left + 1) * (bottom - top + 1) > MOST_MERGED:
+        fix = "取消该合并单元格后另存", "take the merge off and save the workbook again"
+        problem = f"合并单元格 {ref} 过大", f"the merged range {ref} is too large"
+        raise InputError(Fault("source.too_large", *problem, *fix, file=path.name))
 
 
 def _zip_kind(path: Path) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from etl.base import Context, Quarantine, Read, missing_columns, take_columns
-from etl.repair import repair_polygons, set_aside_missing
+from etl.repair import repair_polygons, set_aside_far, set_aside_missing
 from etl.tables import as_text, check_choices, finish, set_aside, set_aside_keys
 from etl.vector import ROW, Vector, read_vector
 from gis.errors import InputError
@@ -48,7 +48,7 @@ def _read_grids(source: Source, context: Context) -> tuple[gpd.GeoDataFrame, Qua
     vector = read_vector(source, context)
     frame = _contract_frame(vector, source, needed=["grid_id"])
     quarantine = Quarantine()
-    frame = set_aside_missing(frame, quarantine)
+    frame = set_aside_far(set_aside_missing(frame, quarantine), quarantine)
     frame, notes = repair_polygons(frame, quarantine, label="grid_id")
     return set_aside_keys(frame, "grid_id", quarantine), quarantine, vector, notes
 
@@ -97,7 +97,7 @@ def read_areas(source: Source, context: Context) -> Read:
     mapped = "area_id" in source.columns or "area_id" in vector.frame
     frame = _contract_frame(vector, source, needed=["area_id"] if mapped else [])
     quarantine = Quarantine()
-    frame = set_aside_missing(frame, quarantine)
+    frame = set_aside_far(set_aside_missing(frame, quarantine), quarantine, rest=False)
     frame["kind"] = frame["kind"].where(frame["kind"].notna(), source.kind)
     check_choices(frame, "kind", get_args(AreaKind), source)
     frame = set_aside(

@@ -22,6 +22,7 @@ _ALL = (
         "a quotation mark is not closed (the row is set aside, the rows after it are read)",
     ),
     Reason("text_nul", "含有空字符（NUL），内容已损坏", "it holds NUL characters: damaged"),
+    Reason("cell_stray", "单元格远在表格之外", "a cell that stands far outside the table"),
     Reason("device_missing", "缺少设备编号", "no device id"),
     Reason("time_missing", "缺少时间", "no time"),
     Reason("time_unparsable", "时间无法识别", "the time cannot be read"),

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from etl.base import sha256_of, source_files
+from etl.readers.content import check_workbook
 from etl.readers.csv_records import read_heading, read_records, text_lines
 from etl.readers.queries import stream_query
 from etl.readers.tabular import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from etl.base import Context
     from layers.city import Source
 
+_GAP = 5000  # empty rows or columns behind which a table is over
 _BLANK = re.compile(r"[\s  ]+")
 
 
@@ -176,23 +178,48 @@ def _read_xlsx(path: Path, source: Source) -> _Part:
     from openpyxl import load_workbook  # noqa: PLC0415 (only where a workbook is read)
 
     with readable(path.name):
+        check_workbook(path)
         with path.open("rb") as stream:  # by its content: openpyxl refuses paths by their ending
             book = load_workbook(stream, data_only=True)
         sheet = book[pick_sheet(book.sheetnames, source, path.name)]
-        grid = [[clean(shown_value(c)) for c in row] for row in sheet.iter_rows()]
+        cells = {at: v for at, c in sheet._cells.items() if (v := clean(shown_value(c))) is not None}  # noqa: SLF001
         merged = [(r.min_row, r.max_row, r.min_col, r.max_col) for r in sheet.merged_cells.ranges]
+    stray = _stray(cells, merged)
+    grid = _grid({at: v for at, v in cells.items() if at not in stray}, merged)
     for top, bottom, left, right in merged:
         for row in grid[top - 1 : bottom]:
             row[left - 1 : right] = [grid[top - 1][left - 1]] * (right - left + 1)
     first, columns = _headings(grid, merged, source.header_row)
     if not columns:
         raise empty_fault(path.name)
-    part = _Part(columns, [], [], [])
+    part = _Part(columns, [], [], [(row, v, "cell_stray") for (row, _), v in sorted(stray.items())])
     for number, row in enumerate(grid[first:], start=first + 1):
         if any(row):
             part.cells.append(row)
             part.rows.append(number)
     return part
+
+
+def _stray(cells: dict[tuple[int, int], str], merged: list[tuple[int, int, int, int]]) -> dict[tuple[int, int], str]:
+    """Cells beyond a gap of `_GAP` empty rows or columns (XFD1048576, where a whole column was formatted): no part of the table."""
+    ends = {(bottom, right) for _, bottom, _, right in merged}
+    last = [0, 0]
+    for axis in (0, 1):
+        for n in sorted({at[axis] for at in cells} | {e[axis] for e in ends}):
+            if n - last[axis] > _GAP:
+                break
+            last[axis] = n
+    return {at: v for at, v in cells.items() if at[0] > last[0] or at[1] > last[1]}
+
+
+def _grid(cells: dict[tuple[int, int], str], merged: list[tuple[int, int, int, int]]) -> list[list[str | None]]:
+    """Cells as full rows from 1, wide and deep enough for what is merged."""
+    rows = max([at[0] for at in cells] + [bottom for _, bottom, _, _ in merged], default=0)
+    columns = max([at[1] for at in cells] + [right for *_, right in merged], default=0)
+    grid: list[list[str | None]] = [[None] * columns for _ in range(rows)]
+    for (row, column), value in cells.items():
+        grid[row - 1][column - 1] = value
+    return grid
 
 
 def _headings(
