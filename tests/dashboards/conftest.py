@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import os
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -158,6 +160,12 @@ def _close_clients():
     yield
     while _clients:
         _clients.pop().close()
+
+
+def awaited(coroutine):
+    """What a coroutine gives, on a thread of its own: the browser's driver keeps an event loop on this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def new_client(url: str) -> httpx.Client:

@@ -1,11 +1,11 @@
 """Exports by a process of their own: the same bytes, a clear word when that process dies, and nothing left behind."""
 
-import asyncio
 import os
 import signal
 import time
 
 import pytest
+from conftest import awaited
 from town import CITY, DAY
 
 from dashboards.app import create_desk
@@ -33,21 +33,21 @@ def test_the_same_bytes_as_in_this_process_and_a_dead_one_is_told_and_replaced(b
     city = export_city(view)
     apart = Apart(town_store.url)
     try:
-        made = asyncio.run(apart.run_file(view, city, DAY, "csv"))
+        made = awaited(apart.run_file(view, city, DAY, "csv"))
         assert made == run_file(view.data, city, view.standard, DAY, "csv", "zh")
         assert made[0] == f"xuncha-{DAY}-town-A-csv.zip"
         with pytest.raises(ImpossibleError):
-            asyncio.run(apart.run_file(view, city, DAY.replace(year=2030), "csv"))
+            awaited(apart.run_file(view, city, DAY.replace(year=2030), "csv"))
         order = table_order(view, DAY, Choice.of({"level": "window"}), "pdf")
-        made_apart = asyncio.run(apart.table_file(order.shown, order.choice, order.name, "pdf"))
+        made_apart = awaited(apart.table_file(order.shown, order.choice, order.name, "pdf"))
         assert made_apart == table_file(view, DAY, order.choice, "pdf")
         (child,) = apart.processes()
         os.kill(child, signal.SIGKILL)
         while alive(child):  # until the pool has noticed
             time.sleep(0.05)
         with pytest.raises(ImpossibleError, match="has died"):
-            asyncio.run(apart.run_file(view, city, DAY, "csv"))
-        assert asyncio.run(apart.run_file(view, city, DAY, "csv")) == made
+            awaited(apart.run_file(view, city, DAY, "csv"))
+        assert awaited(apart.run_file(view, city, DAY, "csv")) == made
         (child,) = apart.processes()
     finally:
         apart.close()

@@ -10,7 +10,7 @@ import socket
 import httpx
 import pytest
 import structlog
-from conftest import serving, sign_in
+from conftest import awaited, serving, sign_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from town import CITY
@@ -131,7 +131,7 @@ def test_a_body_that_does_not_come_is_given_up(monkeypatch):
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/login", "headers": []}
-    asyncio.run(Bodies(None)(scope, never, send))
+    awaited(Bodies(None)(scope, never, send))
     assert sent[0]["status"] == 408
 
 
@@ -151,10 +151,10 @@ def test_a_body_is_read_whole_or_refused(chunks, most):
 
     whole = b"".join(chunks)
     if len(whole) <= most:
-        assert asyncio.run(read()) == whole
+        assert awaited(read()) == whole
     else:
         with pytest.raises(TooLargeError):
-            asyncio.run(read())
+            awaited(read())
 
 
 # --- callbacks ---
@@ -177,7 +177,11 @@ def posted(server):
         c = clients[name]
         head = {**JSON, "X-CSRFToken": c.cookies["_csrf_token"]}
         return httpx.post(
-            f"{server.url}/_dash-update-component", content=json.dumps(body), headers=head, cookies=dict(c.cookies)
+            f"{server.url}/_dash-update-component",
+            content=json.dumps(body),
+            headers=head,
+            cookies=dict(c.cookies),
+            timeout=120,
         ).status_code
 
     return post
@@ -259,7 +263,7 @@ def test_parallel_exports_of_one_account_do_not_hold_up_the_others(built, town_s
                 under_way = sum(not t.done() for t in waiting)
                 return page.status_code, under_way, [t.status_code for t in await asyncio.gather(*waiting)]
 
-        page, _under_way, codes = asyncio.run(burst())
+        page, _under_way, codes = awaited(burst())
     assert page == 200
     assert codes.count(429) >= 50
     assert set(codes) == {200, 429}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import threading
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from dashboards.settings import DeskSettings
 from gis.errors import XunchaError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from layers.store.base import Store
 
 ROLES = {
@@ -46,7 +49,9 @@ class Web:
     def __init__(self, store: Store, city: Any) -> None:
         for name, (role, scope) in ROLES.items():
             add_user(store, name, role, scope, PASSWORD)
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.new_event_loop()  # on a thread of its own: a browser's driver may keep one on this
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self._desk, self._pages = create_desk(store, city, DeskSettings()), all_pages()
         self.app = create_app(store, city, DeskSettings(sign_in_tries=1000))
         self.clients = {name: self._signed_in(name) for name in ROLES}
@@ -64,13 +69,18 @@ class Web:
 
     def _ask(self, name: str, method: str, path: str, **what: Any) -> httpx.Response:
         """The answer to an account's request, on this application's own event loop."""
-        return self._loop.run_until_complete(self.clients[name].request(method, path, **what))
+        return self._wait(self.clients[name].request(method, path, **what))
+
+    def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def close(self) -> None:
         """Close the clients and the loop."""
         for client in self.clients.values():
-            self._loop.run_until_complete(client.aclose())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._wait(client.aclose())
+        self._wait(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
         self._loop.close()
 
     def query(self, number: int) -> str:
