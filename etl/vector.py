@@ -180,10 +180,21 @@ def _geometry_of(frame: gpd.GeoDataFrame | pd.DataFrame, path: Path) -> npt.NDAr
 
 def _from_ogr(path: Path, source: Source) -> _Part:
     """GeoPackage, GeoJSON and what else GDAL reads."""
-    options: dict[str, Any] = {"layer": source.layer} if source.layer else {}
+    layers = [str(name) for name, _ in pyogrio.list_layers(path)]
+    options: dict[str, Any] = {"layer": source.layer or layers[0]} if source.layer or layers else {}
+    notes: tuple[Note, ...] = ()
+    if source.layer is None and len(layers) > 1:  # GDAL's choice, in our own words
+        others = "、".join(layers[1:])
+        notes = (
+            Note(
+                f"文件有 {len(layers)} 个图层，读取 {layers[0]}（另有 {others}）；要读其他图层请写 layer",
+                f"the file has {len(layers)} layers: {layers[0]} is read (there are also {others}); write layer for another one",
+            ),
+        )
     info = pyogrio.read_info(path, **options)
     frame = pyogrio.read_dataframe(path, encoding=source.encoding, **options)
-    return _Part(_attributes(frame), _geometry_of(frame, path), _crs(info["crs"]), source.encoding or info["encoding"])
+    encoding = source.encoding or info["encoding"]
+    return _Part(_attributes(frame), _geometry_of(frame, path), _crs(info["crs"]), encoding, notes)
 
 
 def _from_parquet(path: Path) -> _Part:

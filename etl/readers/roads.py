@@ -13,7 +13,7 @@ import shapely
 from etl.base import Context, Quarantine, Read, missing_columns, sha256_of, source_files, take_columns
 from etl.osm import read_graphml, read_osm
 from etl.places import place
-from etl.repair import set_aside_missing
+from etl.repair import set_aside_far, set_aside_missing
 from etl.tables import as_text, check_choices, finish, set_aside, set_aside_keys
 from etl.vector import ROW, read_vector
 from gis.errors import Fault, InputError
@@ -47,7 +47,7 @@ def read_road_edges(source: Source, context: Context) -> Read:
     """
     edges = _from_osm(source, context) if _is_osm(source) else _from_vector(source, context)
     frame, quarantine = edges.frame, Quarantine()
-    frame = set_aside_missing(frame, quarantine)
+    frame = set_aside_far(set_aside_missing(frame, quarantine), quarantine)
     other = ~frame.geom_type.isin(_LINES)
     frame = set_aside(
         frame, other, quarantine, "geometry", ("geometry_not_line", "几何不是线", "the geometry is no line")

@@ -58,3 +58,24 @@ def test_a_grid_with_a_wrong_vertex_is_set_aside(tmp_path, vertex, code):
     found = read(tmp_path, "work_grids", "g.gpkg")
     assert found.quarantine["code"].tolist() == ([] if code is None else [code])
     assert found.frame["grid_id"].tolist() == (list("ABCD") if code is None else list("ACD"))
+
+
+def test_a_road_with_a_wrong_vertex_is_set_aside(tmp_path):
+    lines = [shapely.LineString([(121.87 + i / 100, 29.47), (121.88 + i / 100, 29.47)]) for i in range(4)]
+    lines[1] = shapely.LineString([(121.88, 29.47), (0, 0), (121.89, 29.47)])
+    lines[2] = shapely.LineString([(121.88, 29.47), (12.89, 29.47)])
+    frame = gpd.GeoDataFrame({"edge_id": list("ABCD"), "policy_class": "main"}, geometry=lines, crs=4326)
+    frame.to_file(tmp_path / "r.gpkg")
+    source = Source(name="s", table="road_edges", path="r.gpkg", columns={"policy_class": "policy_class"})
+    found = reader_of("road_edges")(source, Context(City(path=tmp_path / "city.toml", id="x", name="x")))
+    assert found.frame["edge_id"].tolist() == ["A", "D"]
+    assert sorted(found.quarantine["code"]) == ["geometry_far", "vertex_zero"]
+
+
+def test_the_layer_that_is_read_is_told(tmp_path):
+    boxes = gpd.GeoDataFrame({"grid_id": ["A"]}, geometry=[shapely.box(121.87, 29.47, 121.88, 29.48)], crs=4326)
+    boxes.to_file(tmp_path / "g.gpkg", layer="甲")
+    boxes.assign(grid_id="B").to_file(tmp_path / "g.gpkg", layer="乙")
+    found = read(tmp_path, "work_grids", "g.gpkg")
+    assert found.frame["grid_id"].tolist() == ["A"]
+    assert "读取 甲（另有 乙）" in found.record.notes[0].zh
