@@ -43,7 +43,7 @@ class Vector:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
     """One file as read: attributes, geometry in its own coordinates, own CRS, encoding, remarks."""
 
     attributes: pd.DataFrame
@@ -69,7 +69,7 @@ def read_vector(source: Source, context: Context) -> Vector:
     for done, path in enumerate(files):
         context.progress(source.name, done, len(files))
         try:
-            part = _read_file(path, source)
+            part = read_file(path, source)
             placed = place(part.geometry, part.crs, source, context, file=path.name)
         except InputError as error:
             faults += error.faults
@@ -109,8 +109,12 @@ def _with_companions(files: Sequence[Path]) -> list[Path]:
     return out
 
 
-def _read_file(path: Path, source: Source) -> _Part:
-    """One file by its ending (or the declared format)."""
+def read_file(path: Path, source: Source) -> Part:
+    """One file by its ending (or the declared format).
+
+    Raises:
+        InputError: the file is empty, cut short, wrongly encoded or cannot be read.
+    """
     ending = path.suffix.lower()
     try:
         faults = file_faults(path)
@@ -178,7 +182,7 @@ def _geometry_of(frame: gpd.GeoDataFrame | pd.DataFrame, path: Path) -> npt.NDAr
     return np.asarray(frame.geometry.array, dtype=object)
 
 
-def _from_ogr(path: Path, source: Source) -> _Part:
+def _from_ogr(path: Path, source: Source) -> Part:
     """GeoPackage, GeoJSON and what else GDAL reads."""
     layers = [str(name) for name, _ in pyogrio.list_layers(path)]
     options: dict[str, Any] = {"layer": source.layer or layers[0]} if source.layer or layers else {}
@@ -194,16 +198,16 @@ def _from_ogr(path: Path, source: Source) -> _Part:
     info = pyogrio.read_info(path, **options)
     frame = pyogrio.read_dataframe(path, encoding=source.encoding, **options)
     encoding = source.encoding or info["encoding"]
-    return _Part(_attributes(frame), _geometry_of(frame, path), _crs(info["crs"]), encoding, notes)
+    return Part(_attributes(frame), _geometry_of(frame, path), _crs(info["crs"]), encoding, notes)
 
 
-def _from_parquet(path: Path) -> _Part:
+def _from_parquet(path: Path) -> Part:
     try:
         frame = gpd.read_parquet(path)
     except (ValueError, OSError) as error:
         raise InputError(truncated(path.name, detail=str(error).splitlines()[0])) from None
     crs = frame.crs
-    return _Part(_attributes(frame), _geometry_of(frame, path), None if crs is None else crs.to_2d(), "UTF-8")
+    return Part(_attributes(frame), _geometry_of(frame, path), None if crs is None else crs.to_2d(), "UTF-8")
 
 
 def _attributes(frame: gpd.GeoDataFrame) -> pd.DataFrame:
@@ -211,7 +215,7 @@ def _attributes(frame: gpd.GeoDataFrame) -> pd.DataFrame:
 
 
 # --- shapefiles ---
-def _from_shapefile(path: Path, source: Source) -> _Part:
+def _from_shapefile(path: Path, source: Source) -> Part:
     """Attributes are read byte by byte (as ISO-8859-1) and decoded here, so that a wrong .cpg does no harm."""
     table = sidecar(path, ".dbf")
     if table is None:  # the caller has checked
@@ -223,7 +227,7 @@ def _from_shapefile(path: Path, source: Source) -> _Part:
     geometry = _geometry_of(frame, path)
     attributes = _decoded(_attributes(frame), encoding)
     crs = _crs(info["crs"]) or _crs(_text(sidecar(path, ".prj")))
-    return _Part(attributes, geometry, crs, encoding, notes)
+    return Part(attributes, geometry, crs, encoding, notes)
 
 
 def _text(path: Path | None) -> str | None:

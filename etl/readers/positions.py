@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from etl.base import QUARANTINE_COLUMNS, PositionRead, missing_columns, sha256_of, source_files
 from etl.readers import coordinates, times
+from etl.readers.points import is_points, stream_points
 from etl.readers.queries import stream_query
 from etl.readers.reasons import REASONS
 from etl.readers.tabular import Chunk, Stream, empty_fault, readable, stream_file, table_format
@@ -329,6 +330,8 @@ def read_positions(source: Source, context: Context, *, now: datetime | None = N
 
 
 def _open(path: Path, source: Source, naming: GpxNaming) -> Stream:
+    if is_points(path, source):
+        return stream_points(path, source)
     if table_format(path, source) == "gpx":
         return stream_gpx(path, naming)
     return stream_file(path, source)

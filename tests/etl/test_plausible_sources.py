@@ -135,3 +135,30 @@ def test_settings_that_cannot_be_used(tmp_path, line, code):
     with pytest.raises(SettingsError) as error:
         load_city_file(tmp_path / "city.toml")
     assert [f.code for f in error.value.faults] == [code]
+
+
+@pytest.mark.parametrize("name", ["p.shp", "p.gpkg", "p.geojson"])
+@pytest.mark.parametrize("crs", [4326, 4550, None])
+def test_points_of_gis_files_are_positions(tmp_path, name, crs):
+    frame = gpd.GeoDataFrame(
+        {"dev": ["D1", "D2", ""], "t": ["2026-03-18 08:30:00"] * 3},
+        geometry=[shapely.Point(121.87, 29.47), shapely.Point(121.88, 29.48), shapely.Point(121.88, 29.48)],
+        crs=4326,
+    )
+    frame = frame if crs is None or name.endswith("json") else frame.to_crs(crs)
+    frame.to_file(tmp_path / name)
+    declared = {"crs": crs} if crs and not name.endswith("json") else {}
+    source = Source(
+        name="p",
+        table="positions",
+        path=name,
+        time_zone="Asia/Shanghai",
+        columns={"device_id": "dev", "time": "t"},
+        **declared,
+    )
+    found = position_reader()(source, Context(City(path=tmp_path / "city.toml", id="x", name="x")))
+    table = pa.concat_tables(found.batches)
+    assert table["device_id"].to_pylist() == ["D1", "D2"]
+    assert table["lon"].to_pylist() == pytest.approx([121.87, 121.88], abs=1e-6)
+    assert found.quarantine()["code"].tolist() == ["device_missing"]
+    assert found.record().rows_in == 3
