@@ -179,15 +179,16 @@ def editions(view: View) -> list[Component]:
     t = view.t
     day = view.latest_day()
     run = view.data.run(day) if day else None
-    table = data.edition_table(view.data.editions(), dict(run.editions) if run else {})
+    used = dict(run.editions) if run else {}
+    table = data.edition_table(view.data.editions(), used, view.data.manifests(), view.lang)
     rows = [
         html.Tr([html.Td(data.table_title(e["table"], view.lang)), html.Td(html.Code(e["table"])), html.Td(short_hash(e["edition_id"])), number(e["rows"]),
                  html.Td(t("data.always") if e["valid_from"] <= EPOCH else str(e["valid_from"])), number(e["sources"]), html.Td(html.Span("✓", className="badge good") if e["used"] else ""),
-                 html.Td(local_time(view, e["loaded_at"]))])
+                 html.Td(local_time(view, e["loaded_at"])), html.Td([html.P(w) for w in e["warnings"]])])
         for e in table.to_dict("records")
     ]  # fmt: skip
     heads = html.Thead(html.Tr([
         html.Th(view.t("data.table")), html.Th(""), html.Th(view.t("data.edition")), html.Th(view.t("data.rows"), className="num"),
-        html.Th(view.t("data.valid_from")), html.Th(view.t("data.sources"), className="num"), html.Th(view.t("data.used")), html.Th(view.t("data.loaded_at")),
+        html.Th(view.t("data.valid_from")), html.Th(view.t("data.sources"), className="num"), html.Th(view.t("data.used")), html.Th(view.t("data.loaded_at")), html.Th(view.t("data.warnings")),
     ]))  # fmt: skip
     return [card(None, scrolled(heads, rows))]

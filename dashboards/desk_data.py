@@ -64,14 +64,20 @@ def manifest_table(manifests: Sequence[Manifest], lang: str = "zh") -> pd.DataFr
     return pd.DataFrame(rows, columns=MANIFEST_COLUMNS)
 
 
-def edition_table(editions: Sequence[Edition], used: Mapping[str, str]) -> pd.DataFrame:
-    """One row an edition, newest first; `used`: in the latest run."""
+def edition_table(
+    editions: Sequence[Edition], used: Mapping[str, str], manifests: Sequence[Manifest] = (), lang: str = "zh"
+) -> pd.DataFrame:
+    """One row an edition, newest first; `used`: in the latest run; `warnings`: what its loads were warned of, in a language."""
+    doubts = {m.manifest_id: [n.zh if lang == "zh" else n.en for n in m.record.notes if n.warns] for m in manifests}
     rows = [
         {"table": e.table, "edition_id": e.edition_id, "rows": e.rows, "valid_from": e.valid_from, "loaded_at": e.loaded_at,
-         "sources": len(e.manifest_ids), "used": used.get(e.table) == e.edition_id}
+         "sources": len(e.manifest_ids), "used": used.get(e.table) == e.edition_id,
+         "warnings": list(dict.fromkeys(w for m in e.manifest_ids for w in doubts.get(m, [])))}
         for e in reversed(editions)
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["table", "edition_id", "rows", "valid_from", "loaded_at", "sources", "used"])
+    return pd.DataFrame(
+        rows, columns=["table", "edition_id", "rows", "valid_from", "loaded_at", "sources", "used", "warnings"]
+    )
 
 
 def reason_counts(manifests: Sequence[Manifest]) -> pd.DataFrame:

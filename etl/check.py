@@ -11,6 +11,7 @@ import pandas as pd
 from etl.base import Progress, silent
 from etl.check_roster import unresolved_lines, unresolved_of
 from etl.holdings import from_sources, from_store
+from etl.layers_told import coverage
 from etl.near_ids import near_ids
 from etl.verdicts import Answer, assigned, judge_clock, judge_rule
 from gis.calendar_notes import calendar_of_another_country
@@ -120,6 +121,7 @@ def _facts(city: City, holdings: Holdings, standard: Standard) -> pd.DataFrame:
                          ("checkins", "次打卡", "check-ins"), ("scenes", "景影像", "scenes")):  # fmt: skip
         n = len(holdings.table(name))
         rows.append((name, n, f"{n} {zh}" if n else f"没有来源 {name}", f"{n} {en}" if n else f"no source: {name}"))
+    rows += [(f"roads.in.{c.code}", 1, *c.words()) for c in coverage(holdings.tables)]
     rows += _gaps(holdings) + _device_facts(holdings, standard)
     rows += [(f"quarantine.{s}.{c}", n, f"来源 {s} 隔离 {n} 行（{c}）", f"source {s}: {n} rows set aside ({c})")
              for s, reasons in sorted(holdings.quarantined.items()) for c, n in reasons.items()]  # fmt: skip

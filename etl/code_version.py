@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 COMPUTES = (
     "gis",
     "etl.inputs",
+    "etl.alignment",
+    "etl.detect",
+    "etl.layers_told",
+    "etl.offset_findings",
     "etl.network_stage",
     "etl.network_cache",
     "etl.match_stage",

@@ -10,7 +10,7 @@ import pyproj
 import shapely
 
 from gis.crs import WGS84, metric_crs_of
-from gis.datum import in_china, to_wgs84
+from gis.datum import from_wgs84, in_china, to_wgs84
 from gis.errors import Fault
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Shift:
         good_as_is, good_corrected: share of points on a road, or inside the boundary.
         shift_m: median distance between the points as they are and corrected, metres.
         points: how many points were tried.
+        of_roads: the offset is that of the roads, not of the points.
     """
 
     datum: Offset
@@ -50,6 +51,7 @@ class Shift:
     good_corrected: float
     shift_m: float
     points: int
+    of_roads: bool = False
 
 
 def detect_shift(
@@ -102,13 +104,19 @@ def _against_roads(lon: Floats, lat: Floats, roads: gpd.GeoDataFrame) -> Shift |
         return np.asarray(distance, dtype=np.float64)
 
     before = misfit((lon, lat))
-    after = {name: misfit(at) for name, at in _corrections(lon, lat).items()}
-    best: Offset = min(after, key=lambda n: float(np.median(after[n])))
+    tried: dict[tuple[Offset, bool], tuple[Floats, Floats]] = {
+        **{(name, False): at for name, at in _corrections(lon, lat).items()},
+        ("gcj02", True): from_wgs84(lon, lat, datum="gcj02"),
+        ("bd09", True): from_wgs84(lon, lat, datum="bd09"),
+    }
+    after = {name: misfit(at) for name, at in tried.items()}
+    best = min(after, key=lambda n: float(np.median(after[n])))
     good, better = float((before <= _NEAR_M).mean()), float((after[best] <= _NEAR_M).mean())
     median, mended = float(np.median(before)), float(np.median(after[best]))
     if better - good < _GAIN or mended > _BETTER * median:
         return None
-    return Shift(best, "roads", median, mended, good, better, _moved_m(lon, lat, best), len(lon))
+    datum, of_roads = best
+    return Shift(datum, "roads", median, mended, good, better, _moved_m(lon, lat, datum), len(lon), of_roads)
 
 
 def _against_boundary(lon: Floats, lat: Floats, boundary: gpd.GeoDataFrame) -> Shift | None:
@@ -150,6 +158,16 @@ def warning(shift: Shift, *, source: str, file: str) -> Fault:
     else:
         zh = f"按原样 {shift.as_is:.1%} 落在边界外，按 {name} 改正后 {shift.corrected:.1%}"
         en = f"as they are, {shift.as_is:.1%} lie outside the boundary; corrected from {name}, {shift.corrected:.1%}"
+    if shift.of_roads:
+        return Fault(
+            "datum.undeclared",
+            f"道路（及与之相合的图层）很可能是未声明的 {name}（偏移约 {shift.shift_m:.0f} 米），与 {source} 的坐标不合：{zh}；未作改动",
+            f"the roads (and the layers that lie on them) are likely {name}, undeclared (about {shift.shift_m:.0f} m off), "
+            f"and do not fit {source}: {en}; nothing was shifted",
+            f'核实后在道路及其他图层的来源中写 datum = "{shift.datum}" 并重新载入',
+            f'verify, then write datum = "{shift.datum}" at the sources of the roads and other layers and load again',
+            file=file,
+        )
     return Fault(
         "datum.undeclared",
         f"坐标很可能是未声明的 {name}（偏移约 {shift.shift_m:.0f} 米）：{zh}；未作改动",

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from etl.base import Context, Progress, silent
+from etl.layers_told import warnings_of
 from etl.load import ALWAYS, chosen_sources, try_sources
 
 if TYPE_CHECKING:
@@ -189,7 +190,14 @@ def from_store(city: City, store: Store, *, silence_s: float, days: int = 7) -> 
         found = {t: e for t in ROSTER if (e := store.edition_at(t, day)) is not None}
         rosters[day] = {t: store.read(t, e.edition_id) for t, e in found.items()}
     return Holdings(
-        tables, devices, tuple(held), tuple(newest[n] for n in sorted(newest)), aside, heard=heard, rosters=rosters
+        tables,
+        devices,
+        tuple(held),
+        tuple(newest[n] for n in sorted(newest)),
+        aside,
+        warnings=tuple(fault for *_, fault in warnings_of(tables)),
+        heard=heard,
+        rosters=rosters,
     )
 
 

@@ -20,13 +20,14 @@ import shapely
 from etl.base import QUARANTINE_COLUMNS, Context, Progress, Read, raw_json, silent
 from etl.clock_notes import clock_notes
 from etl.detect import detect_shift, warning
+from etl.layers_told import LAID_ON_EACH_OTHER, warnings_of
 from etl.near_ids import near_ids
 from etl.readers import ORDER, position_reader, reader_of
 from gis.errors import Fault, InputError, SettingsError, XunchaError
 from gis.ground import ground_notes
 from layers.contracts import TABLES
 from layers.standard_editions import file_name, standard_of, store_standard
-from layers.store.base import Note
+from layers.store.base import WARNING, Note
 
 if TYPE_CHECKING:
     from layers.city import City, Source
@@ -161,7 +162,7 @@ def try_sources(
             faults += [f if f.file else replace(f, file=source.where) for f in error.faults]
         except Exception as error:  # noqa: BLE001 (whatever a driver throws is a fault of its source; the others go on)
             faults.append(unexpected(error, source.where))
-    return _without_repeats(reads), spools, faults
+    return _aligned(_without_repeats(reads), context), spools, faults
 
 
 def unexpected(error: Exception, where: str) -> Fault:
@@ -212,10 +213,28 @@ def _watched(
     return replace(read, record=_noted(read.record, warning(shift, source=source.name, file=source.where), context))
 
 
+def _aligned(reads: list[tuple[Source, Read]], context: Context) -> list[tuple[Source, Read]]:
+    """The reads with notes where layers do not lie on each other, or grids hold little of the roads (see `etl.layers_told`)."""
+    if not any(s.table in LAID_ON_EACH_OTHER for s, _ in reads):
+        return reads
+    out = list(reads)
+    for table, _, fault in warnings_of(context.tables):
+        mine = [i for i, (s, _) in enumerate(out) if s.table == table]
+        for i in mine:
+            source, read = out[i]
+            out[i] = source, replace(read, record=_with_warning(read.record, fault))
+        context.warnings.append(replace(fault, file=out[mine[0]][0].where) if mine else fault)
+    return out
+
+
+def _with_warning(record: SourceRecord, fault: Fault) -> SourceRecord:
+    note = Note(f"{WARNING}{fault.zh} → {fault.fix_zh}", f"warning: {fault.en} → {fault.fix_en}")
+    return replace(record, notes=(*record.notes, note))
+
+
 def _noted(record: SourceRecord, fault: Fault, context: Context) -> SourceRecord:
     context.warnings.append(fault)
-    note = Note(f"警告：{fault.zh} → {fault.fix_zh}", f"warning: {fault.en} → {fault.fix_en}")
-    return replace(record, notes=(*record.notes, note))
+    return _with_warning(record, fault)
 
 
 # --- positions ---

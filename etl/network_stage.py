@@ -12,6 +12,7 @@ import pandas as pd
 
 from etl.code_version import code_sha256
 from etl.inputs import match_settings, metric_crs, network_settings
+from etl.layers_told import LAID_ON_EACH_OTHER, network_notes
 from etl.network_cache import keep, kept
 from gis.calendar import day_bounds
 from gis.matching import Matcher
@@ -84,13 +85,14 @@ def network_for(city: City, store: Store, tables: DayTables, standard: Standard)
     )
     network = with_owners(network, _owners(city, tables), tables["responsibilities"], settings=settings)
     segments, sections = network_to_tables(network)
-    told = pd.DataFrame(network.notes, columns=["code", "count", "zh", "en"])
+    notes = (*network.notes, *network_notes({t: tables[t] for t in LAID_ON_EACH_OTHER}))
+    told = pd.DataFrame(notes, columns=["code", "count", "zh", "en"])
     for table, frame in zip(DERIVED, (told, sections, segments), strict=True):
         store.put_derived(table, frame, edition_id=edition_id, valid_from=tables.day)
     # As every later audit will read it: the first one sees the same rows in the same order.
     derived = network_from_tables(segments, sections, metric_crs=crs)
     keep(store.cache, edition_id, derived)
-    return _with_notes(derived, network.notes), edition_id
+    return _with_notes(derived, notes), edition_id
 
 
 def _read(store: Store, edition_id: str, crs: pyproj.CRS) -> Network:
@@ -129,6 +131,6 @@ def _edition_id(city: City, tables: DayTables, standard: Standard) -> str:
         "crs": metric_crs(city, tables).to_wkt(),
         "rules": standard.rule_of_class(),
         "owners": _owners(city, tables).facts(),
-        "code": code_sha256("gis.network"),
+        "code": code_sha256("gis.network", "etl.alignment", "etl.layers_told"),
     }
     return hashlib.sha256(json.dumps(what, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -19,6 +19,7 @@ from etl.exception_targets import resolve_exceptions
 from etl.inputs import DayTables, metric_crs, network_settings
 from etl.match_stage import Matched, Shard, match_day, passes_table, shards_for
 from etl.network_stage import DERIVED, Networks
+from etl.offset_findings import fixes_offset, told_at_load
 from etl.remote_sensing import remote_sensing
 from etl.road_stage import RoadsByParts
 from gis.audit import DayInputs, audit_day, crew_of
@@ -169,6 +170,10 @@ def _tried(work: Work, day: date) -> Run | None:
         results, passes = _with_roads(work, tables, earlier, network)
     with work.stage("statistics"):
         _add_statistics(results, work, tables)
+    told = told_at_load(store, tables, network)
+    results["findings"] = (
+        pd.concat([results["findings"], told], ignore_index=True) if len(told) else results["findings"]
+    )
     finished = replace(run, seconds=dict(work.seconds))
     with work.stage("publish"):
         if _newest_positions(store) != newest and _positions(work, tables, earlier) != _positions_of(run):
@@ -267,6 +272,10 @@ def _with_roads(
             inputs, network=network, fixes=matched.fixes, passes=matched.passes, standard=work.standard, crew=crew,
             judge_roads=_roads(work, tables.day),
         )  # fmt: skip
+        told = fixes_offset(matched.fixes, tables["road_edges"], network.graph.crs)
+        results["findings"] = (
+            pd.concat([results["findings"], told], ignore_index=True) if len(told) else results["findings"]
+        )
     with work.stage("surface"):
         presence = presence_of(crew, matched.fixes, work.standard)
         tolerate(results, "surface", lambda: _surface(work, tables, results, network.graph.crs, presence))

@@ -20,11 +20,20 @@ if TYPE_CHECKING:
     from layers.store.guards import Guards
 
 
+WARNING = "警告："
+"""How the note of a doubtful source begins."""
+
+
 class Note(NamedTuple):
     """A repair or a warning of a load, in both languages."""
 
     zh: str
     en: str
+
+    @property
+    def warns(self) -> bool:
+        """Whether it doubts the source, such as an undeclared map offset."""
+        return self.zh.startswith(WARNING)
 
 
 @dataclass(frozen=True, slots=True)

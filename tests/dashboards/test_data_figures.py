@@ -93,6 +93,7 @@ def test_editions_newest_first_and_which_are_used():
     editions = [Edition(f"e{k}", "cases", k, date(2026, 1, k), NOW, ("m",)) for k in (1, 2)]
     table = data.edition_table(editions, {"cases": "e2"})
     assert table[["edition_id", "used"]].to_numpy().tolist() == [["e2", True], ["e1", False]]
+    assert table["warnings"].tolist() == [[], []]
 
 
 def test_every_rule_and_clock_has_its_clause_and_sentence():
