@@ -70,6 +70,7 @@ class Answer:
         reach_mm: int64 (N,), length that could have been patrolled in the silence: sum of silence x patrol speed.
         speed_mm_s: int64 (N,), fastest patrol speed among them (foot where nobody).
         who: object (N,), ids of those on duty, joined by ;
+        seen_ms: int64 (N,), person-time on duty and not unheard.
     """
 
     duty_ms: npt.NDArray[np.int64]
@@ -77,6 +78,7 @@ class Answer:
     reach_mm: npt.NDArray[np.int64]
     speed_mm_s: npt.NDArray[np.int64]
     who: npt.NDArray[np.object_]
+    seen_ms: npt.NDArray[np.int64]
 
 
 def answer_rows(
@@ -113,7 +115,8 @@ def answer_rows(
     rows = np.repeat(starts - first, sizes) + np.arange(sizes.sum())
     numbers = np.array([r[:4] for r in table], dtype=np.int64).reshape(-1, 4)[rows]
     names = np.array([r[4] for r in table], dtype=object)[rows] if table else np.zeros(0, dtype=object)
-    return Answer(numbers[:, 0], numbers[:, 1], numbers[:, 2], numbers[:, 3], names)
+    duty, silent = numbers[:, 0], numbers[:, 1]
+    return Answer(duty, silent, numbers[:, 2], numbers[:, 3], names, np.maximum(duty - silent, 0))
 
 
 def _answer(

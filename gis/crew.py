@@ -12,6 +12,7 @@ import pandas as pd
 from gis.calendar import Interval, day_bounds, duty_intervals, intersect, subtract, total_ms, union
 from gis.model import MODES, Mode
 from gis.silence import Heard, Silence, device_spans, heard_spans, silences_of
+from gis.stillness import long_stays, stays_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -128,6 +129,8 @@ class Crew:
         silent: silent intervals of each person (within `watch`), filled by `with_fixes`.
         observed: observed intervals of each person (within `duty`), filled by `with_fixes`.
         silences: the silent intervals with where each began and ended, filled by `with_fixes`.
+        motionless: the silences of each person with the stretches in which every device of theirs that was heard lay still for
+            `measure.motionless_s` or longer taken for silent too, filled by `with_fixes`; empty: as the silences.
         blind: not a single fix of anybody that day: nothing can be called missed.
         heard: devices with positions that day, filled by `with_fixes`; None: not known.
         loose: those of them that nobody carried and that count, filled by `with_fixes`, by id.
@@ -144,8 +147,16 @@ class Crew:
     index: Mapping[str, int] = field(default_factory=dict)
     blind: bool = False
     silences: tuple[tuple[Silence, ...], ...] = ()
+    motionless: tuple[tuple[Silence, ...], ...] = ()
     heard: frozenset[str] | None = None
     loose: tuple[Loose, ...] = ()
+
+    def unobserved(self) -> Crew:
+        """The crew with motionless devices taken for silent ones: neither says where its bearer was. Itself where none lay still."""
+        if not self.motionless or self.motionless == self.silences:
+            return self
+        silent = tuple(tuple((s.start_ms, s.end_ms) for s in of) for of in self.motionless)
+        return replace(self, silent=silent, silences=self.motionless)
 
     def carried(self) -> frozenset[str]:
         """Ids of the devices that somebody carried at some time of the day."""
@@ -305,7 +316,8 @@ def with_fixes(crew: Crew, fixes: Fixes, standard: Standard) -> Crew:
     """The crew with what its fixes say: observed time (within duty) and silent time (within watch) of each person.
 
     A person is observed while any device that they carry is heard, and silent for every other stretch of the watch longer than the
-    silence limit of their devices (shorter ones are the wait for the next fix).
+    silence limit of their devices (shorter ones are the wait for the next fix). For `Crew.motionless` long stays are taken out of what
+    was heard.
     """
     settings = standard.measure
     least_ms = round(settings.silence_s.value * 1000)
@@ -314,26 +326,63 @@ def with_fixes(crew: Crew, fixes: Fixes, standard: Standard) -> Crew:
     )
     heard = heard_spans(fixes, first, last)
     limit_of = dict(zip(fixes.devices, limits.tolist(), strict=True))
-    by_person: dict[int, list[Heard]] = defaultdict(list)
+    moving = _while_moving(heard, fixes, standard)
     limit_ms = [least_ms] * len(crew.persons)
     for carry in crew.carries:
         limit_ms[carry.person_ix] = max(limit_ms[carry.person_ix], limit_of.get(carry.device_id, least_ms))
-        for span in heard.get(carry.device_id, []):
-            if min(span.end_ms, carry.end_ms) > max(span.start_ms, carry.start_ms):
-                by_person[carry.person_ix].append(span.clipped(carry.start_ms, carry.end_ms))
+    by_person = _of_persons(crew, heard)
     observed, silences = [], []
     for i, person in enumerate(crew.persons):
-        spans = by_person.get(i, [])
-        known = union((s.start_ms, s.end_ms) for s in spans)
+        known = union((s.start_ms, s.end_ms) for s in by_person.get(i, []))
         observed.append(tuple(intersect(known, person.duty)))
-        gaps = [g for g in subtract(person.watch, known) if g[1] - g[0] > limit_ms[i]]
-        silences.append(silences_of(gaps, spans))
+        silences.append(_unheard(person, by_person.get(i, []), limit_ms[i]))
+    motionless = silences
+    if moving is not heard:
+        spans = _of_persons(crew, moving)
+        motionless = [_unheard(p, spans.get(i, []), limit_ms[i]) for i, p in enumerate(crew.persons)]
     silent = tuple(tuple((s.start_ms, s.end_ms) for s in of) for of in silences)
     return replace(
-        crew, silent=silent, observed=tuple(observed), silences=tuple(silences), blind=not len(fixes.t_ms),
+        crew, silent=silent, observed=tuple(observed), silences=tuple(silences), motionless=tuple(motionless), blind=not len(fixes.t_ms),
         heard=frozenset(fixes.devices[i] for i in np.unique(fixes.device_ix).tolist()),
         loose=_loose(crew, fixes, heard, limit_of),
     )  # fmt: skip
+
+
+def _of_persons(crew: Crew, heard: Mapping[str, Sequence[Heard]]) -> dict[int, list[Heard]]:
+    """When the devices of each person were heard while they carried them."""
+    out: dict[int, list[Heard]] = defaultdict(list)
+    for carry in crew.carries:
+        for span in heard.get(carry.device_id, []):
+            if min(span.end_ms, carry.end_ms) > max(span.start_ms, carry.start_ms):
+                out[carry.person_ix].append(span.clipped(carry.start_ms, carry.end_ms))
+    return out
+
+
+def _unheard(person: Person, spans: Sequence[Heard], limit_ms: int) -> tuple[Silence, ...]:
+    """What of a person's watch none of the spans holds, where it is longer than the silence limit of their devices."""
+    known = union((s.start_ms, s.end_ms) for s in spans)
+    return silences_of([g for g in subtract(person.watch, known) if g[1] - g[0] > limit_ms], spans)
+
+
+def _while_moving(
+    heard: Mapping[str, Sequence[Heard]], fixes: Fixes, standard: Standard
+) -> Mapping[str, Sequence[Heard]]:
+    """When devices were heard and did not lie still for long; the argument itself where none did, or the standard names no limit."""
+    settings = standard.measure
+    if settings.motionless_s is None:
+        return heard
+    still = long_stays(stays_of(fixes), round(settings.motionless_s.value * 1000))
+    if not still:
+        return heard
+    out = {device: list(spans) for device, spans in heard.items()}
+    for device, start_ms, end_ms, x, y in still:
+        spans = out.get(device, [])
+        out[device] = [
+            part
+            for i, span in enumerate(spans)
+            for part in span.without(start_ms, end_ms, x, y, opening=not i and span.start_ms == start_ms)
+        ]
+    return out
 
 
 def with_devices(crew: Crew, modes: Mapping[str, int]) -> Crew:

@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 
 from gis.answerable import person_speeds, window_pieces
-from gis.calendar import intersect, union
+from gis.calendar import intersect, total_ms, union
 from gis.crew import column_text, overlap_ms
 from gis.reach import section_lines
 
@@ -47,12 +47,14 @@ class Others:
         silent_ms: int64 (N,), time unheard that they can have spent at the section, all together.
         reach_mm: int64 (N,), length that can have been patrolled in it.
         speed_mm_s: int64 (N,), fastest patrol speed among them (0 where nobody).
+        seen_ms: int64 (N,), their time on duty and not unheard.
     """
 
     count: I8
     silent_ms: I8
     reach_mm: I8
     speed_mm_s: I8
+    seen_ms: I8
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def others_on_duty(
         rows: bool (N,), rows to look at.
     """
     n = plan.rows
-    out = Others(*(np.zeros(n, dtype=np.int64) for _ in range(4)))
+    out = Others(*(np.zeros(n, dtype=np.int64) for _ in range(5)))
     asked = np.flatnonzero(rows)
     if not len(asked):
         return out
@@ -119,13 +121,14 @@ def others_on_duty(
         at = first[np.array(sections)][:, None] + np.arange(len(pieces))
         out.count[at] = [len(m) for m in asked_of]
         out.speed_mm_s[at] = [max((m.speed_mm_s for m in of), default=0) for of in asked_of]
+        out.seen_ms[at] = [sum(_seen_ms(m, p) for m in of) for of, p in zip(asked_of, pieces, strict=True)]
         parts = _parts(asked_of, pieces)
         if len(parts.window):
             reach, silent = _reach(
                 network, np.array(sections), parts, len(pieces), standard.measure.place_error_m.value
             )
             out.reach_mm[at], out.silent_ms[at] = reach, silent
-    for column in (out.count, out.silent_ms, out.reach_mm, out.speed_mm_s):
+    for column in (out.count, out.silent_ms, out.reach_mm, out.speed_mm_s, out.seen_ms):
         column[~rows] = 0
     return out
 
@@ -147,6 +150,12 @@ def _members(crew: Crew, standard: Standard) -> dict[tuple[str, str | None], lis
 
 def _on_duty(members: Iterable[_Member], pieces: Sequence[Interval]) -> list[_Member]:
     return [m for m in members if overlap_ms(m.duty, pieces)]
+
+
+def _seen_ms(member: _Member, pieces: Sequence[Interval]) -> int:
+    """Time of a window on duty and not unheard."""
+    asked = intersect(member.duty, pieces)
+    return total_ms(asked) - overlap_ms([(s.start_ms, s.end_ms) for s in member.silences], asked)
 
 
 def _parts(members: Sequence[Sequence[_Member]], pieces: Sequence[Sequence[Interval]]) -> _Parts:

@@ -2,9 +2,9 @@
 
 Per window of a section one of four outcomes: *covered* (the distinct length of the passes that count reaches the required share of what is
 open), else *excused* (registered exceptions close all of it for enough of its duty time), else *unknown* (those who answer for it were
-unheard long enough that a full patrol could have fitted, only inferred passes would complete it, or the data cannot decide the rule at
-all), else *missed*. Where nobody answers, everybody entitled who was on duty stands in their place (`gis.entitled`); whom a window is
-charged to is told apart from what came of it (`attribution`).
+unheard long enough that a full patrol could have fitted, or their devices lay motionless for long; only inferred passes would complete it;
+or the data cannot decide the rule at all), else *missed*. Where nobody answers, everybody entitled who was on duty stands in their place
+(`gis.entitled`); whom a window is charged to is told apart from what came of it (`attribution`).
 """
 
 from __future__ import annotations
@@ -146,17 +146,15 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
     )
     own_found = _reached_open(strokes, mine, length, share, left, standard, like=found)
     own = own_found.reached
-    answer = answer_rows(crew, standard, entries, plan.set_of, plan.sets)
     short = np.flatnonzero(np.minimum(reached["covered"], own["covered"]) < need)
-    reach_mm = confined_reach(
-        answer, network, crew, standard, entries, plan.set_of, plan.sets, rows=short, section_of_row=plan.section_of_row,
-        window_of_row=plan.window_of_row,
-    )  # fmt: skip
     full = np.ceil(owed * proportion).astype(np.int64)
-    answer, nobody, certain = _with_others(replace(answer, reach_mm=reach_mm), network, crew, standard, plan)
+    answer, nobody, certain = _answered(network, crew, standard, plan, entries, short)
+    unseen = answer
+    if (unobserved := crew.unobserved()) is not crew:
+        unseen, _, _ = _answered(network, unobserved, standard, plan, entries, short)
     rules = [obstacle(crew, r.roles) or "" for r in standard.road_rules().values()]
     barred = np.array([*rules, ""], dtype=object)[plan.rule_of[plan.section_of_row]]
-    doubt = _Doubt(answer, certain, barred, excused)
+    doubt = _Doubt(answer, unseen, _beat_mm(entries, plan, full), certain, barred, excused)
     outcome, cause = _outcomes(reached, need, full, doubt, standard)
     outcome_own, _ = _outcomes(own, need, full, doubt, standard)
     outcome_own[nobody & (outcome == COVERED)] = MISSED  # others patrolled it; of those who answer nobody did
@@ -182,12 +180,14 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
             "covered_mm_responsible": own["covered"],
             "probability": reached["probability"],
             "silent_s": answer.silent_ms / 1000,
+            "motionless_s": (unseen.silent_ms - answer.silent_ms) / 1000,
             "needed_s": full / answer.speed_mm_s if len(full) else np.zeros(0),
             "cause": cause,
             "attribution": _attribution(outcome, nobody, barred),
             "missing": missing_sentences(
                 cause=cause, unit=nobody & (barred == ""), covered_mm=reached["covered"], any_speed_mm=reached["any_speed"],
-                need_mm=need, length_mm=owed, share=share, silent_ms=answer.silent_ms, needed_s=full / np.maximum(answer.speed_mm_s, 1),
+                need_mm=need, length_mm=owed, share=share, silent_ms=answer.silent_ms, unobserved_ms=unseen.silent_ms,
+                needed_s=full / np.maximum(answer.speed_mm_s, 1),
                 exception_id=exception_id, reasons={e.exception_id: e.reason for e in closures.excuses}, closed_mm=length - owed,
             ),
             "exception_id": exception_id,
@@ -278,15 +278,31 @@ class _Doubt:
 
     Attributes:
         answer: time of those by whose evidence it is judged.
+        unseen: the same with motionless devices taken for silent ones.
+        beat_mm: int64 (N,), what those who answer had to patrol in the window, all their sections together.
         certain: bool (N,), nobody entitled was on duty.
         barred: object (N,), why its rule cannot be decided that day (`gis.decidable`), '' where it can.
         excused: bool (N,).
     """
 
     answer: Answer
+    unseen: Answer
+    beat_mm: I8
     certain: npt.NDArray[np.bool_]
     barred: npt.NDArray[np.object_]
     excused: npt.NDArray[np.bool_]
+
+
+def _answered(
+    network: Network, crew: Crew, standard: Standard, plan: RoadPlan, entries: Sequence[tuple[Entry, ...]], short: I8
+) -> tuple[Answer, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """As `_with_others`, of the crew's silences, confined by their ways in the rows that fell short."""
+    answer = answer_rows(crew, standard, entries, plan.set_of, plan.sets)
+    reach_mm = confined_reach(
+        answer, network, crew, standard, entries, plan.set_of, plan.sets, rows=short, section_of_row=plan.section_of_row,
+        window_of_row=plan.window_of_row,
+    )  # fmt: skip
+    return _with_others(replace(answer, reach_mm=reach_mm), network, crew, standard, plan)
 
 
 def _with_others(
@@ -297,9 +313,24 @@ def _with_others(
     others = others_on_duty(network, crew, standard, plan, nobody)
     judged = nobody & (others.count > 0)
     columns = {
-        n: np.where(judged, getattr(others, n), getattr(answer, n)) for n in ("silent_ms", "reach_mm", "speed_mm_s")
+        n: np.where(judged, getattr(others, n), getattr(answer, n))
+        for n in ("silent_ms", "reach_mm", "speed_mm_s", "seen_ms")
     }
     return replace(answer, **columns), nobody, nobody & ~judged
+
+
+def _beat_mm(entries: Sequence[tuple[Entry, ...]], plan: RoadPlan, full: I8) -> I8:
+    """What those who answer had to patrol in each window, int64 (N,): all sections of theirs; that section where nobody answers."""
+    groups: dict[tuple[int, tuple[Entry, ...], int], int] = {}
+    of = [
+        groups.setdefault((s, e, -1 if e else k), len(groups))
+        for k, (s, e) in enumerate(zip(plan.set_of, entries, strict=True))
+    ]
+    at = (
+        np.array(of, dtype=np.int64)[plan.section_of_row] * (plan.window_of_row.max(initial=0) + 1) + plan.window_of_row
+    )
+    _, at = np.unique(at, return_inverse=True)
+    return np.bincount(at, full).astype(np.int64)[at] if len(at) else full
 
 
 def _outcomes(
@@ -308,11 +339,12 @@ def _outcomes(
     """Outcome (index of OUTCOMES) and cause of every row."""
     covered = reached["covered"] >= need
     lacking = full if standard.measure.unknown_need.value == "full" else np.maximum(need - reached["covered"], 0)
-    silent = (doubt.answer.silent_ms > 0) & (doubt.answer.reach_mm >= lacking)
+    silent, unseen = ((a.silent_ms > 0) & (a.reach_mm >= lacking) for a in (doubt.answer, doubt.unseen))
+    unseen &= doubt.unseen.seen_ms * doubt.unseen.speed_mm_s // 1000 < doubt.beat_mm
     doubtful = reached["inferred"] >= need
     barred = doubt.barred != ""
     outcome = np.full(len(need), MISSED)
-    outcome[silent | doubtful | barred] = UNKNOWN
+    outcome[silent | unseen | doubtful | barred] = UNKNOWN
     outcome[doubt.excused] = EXCUSED
     outcome[covered] = COVERED
     fast = reached["any_speed"] > reached["covered"]
@@ -321,6 +353,7 @@ def _outcomes(
     cause[fast & (reached["any_speed"] >= need)] = "too_fast"
     cause[doubt.certain] = "no_rostered"
     cause[doubtful] = "inferred"
+    cause[unseen] = "motionless"
     cause[silent] = "silent"
     cause[barred] = doubt.barred[barred]
     cause[doubt.excused] = "exception"

@@ -49,6 +49,16 @@ SENTENCES: dict[str, Sentence] = {
         "责任人在岗失联 {}，足够一次全面巡查（需 {}），无法判定",
         "the responsible person was silent on duty for {}, enough for a full patrol ({} needed): undecided",
     ),
+    "motionless": Sentence(
+        "责任人的设备在岗时静置或失联 {}，不能说明其未巡查，足够一次全面巡查（需 {}），无法判定",
+        "the devices of the responsible person lay still or were silent on duty for {}, which does not show that they did not patrol, "
+        "enough for a full patrol ({} needed): undecided",
+    ),
+    "motionless_others": Sentence(
+        "有权人员的设备在岗时静置或失联，其间可能在此的时间合计 {}，足够一次全面巡查（需 {}），无法判定",
+        "the devices of those entitled lay still or were silent on duty, who may have been here for {} in all, "
+        "enough for a full patrol ({} needed): undecided",
+    ),
     # As earlier versions stored it.
     "nobody": Sentence(
         "该时段无责任人在岗（计入单位）", "no responsible person on duty in this window (charged to the unit)"
@@ -119,6 +129,7 @@ def missing_sentences(
     length_mm: npt.NDArray[np.int64],
     share: npt.NDArray[np.float64],
     silent_ms: npt.NDArray[np.int64],
+    unobserved_ms: npt.NDArray[np.int64],
     needed_s: npt.NDArray[np.float64],
     exception_id: npt.NDArray[np.object_],
     reasons: Mapping[str, str],
@@ -126,7 +137,7 @@ def missing_sentences(
 ) -> npt.NDArray[np.object_]:
     """A Chinese sentence per window; empty where it is covered.
 
-    `unit`: nobody answered for it. `length_mm` is what is owed: without `closed_mm`.
+    `unit`: nobody answered for it. `unobserved_ms`: silent or motionless. `length_mm` is what is owed: without `closed_mm`.
     """
     say = {name: sentence.zh.format for name, sentence in SENTENCES.items()}
     out = np.full(len(cause), "", dtype=object)
@@ -141,6 +152,9 @@ def missing_sentences(
         out[i] = say["inferred"](metres(covered_mm[i]))
     for i in np.flatnonzero(cause == "silent").tolist():
         out[i] = say["silent_others" if unit[i] else "silent"](minutes(silent_ms[i] / 1000), minutes(needed_s[i]))
+    for i in np.flatnonzero(cause == "motionless").tolist():
+        name = "motionless_others" if unit[i] else "motionless"
+        out[i] = say[name](minutes(unobserved_ms[i] / 1000), minutes(needed_s[i]))
     for i in np.flatnonzero(cause == "exception").tolist():
         out[i] = say["exception"](exception_id[i], reasons.get(exception_id[i], ""))
     closed = np.zeros(len(out), dtype=np.int64) if closed_mm is None else closed_mm

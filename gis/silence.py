@@ -56,6 +56,21 @@ class Heard:
             self.last if self.end_ms <= end_ms else None,
         )
 
+    def without(self, start_ms: int, end_ms: int, x: float, y: float, *, opening: bool = False) -> list[Heard]:
+        """What is left of the span when a stay at a place is taken out: nothing, one part or two.
+
+        The bearer was at the device when it came to lie there; where they were when it was next moved is not known.
+        `opening`: nothing was heard before, so that of a stay from the first fix on a moment is left with its place.
+        """
+        if start_ms >= self.end_ms or end_ms <= self.start_ms:
+            return [self]
+        parts = []
+        if self.start_ms < start_ms or opening:
+            parts.append(Heard(self.start_ms, max(start_ms, self.start_ms + 1), self.first, (start_ms, x, y)))
+        if end_ms < self.end_ms:
+            parts.append(Heard(end_ms, self.end_ms, None, self.last))
+        return parts
+
 
 def device_spans(
     fixes: Fixes, *, silence_s: float, silence_medians: float

@@ -303,6 +303,7 @@ class Measure(Frozen):
     evidence: Setting[Literal["seen", "seen_and_inferred"]]
     silence_s: Setting[Positive]
     silence_medians: Setting[Positive]
+    motionless_s: Setting[Positive] | None = None  # standards stored before it asked for none
     place_error_m: Setting[NotNegative]
     unknown_need: Setting[Literal["full", "remaining"]]
     excused_share: Setting[Share]

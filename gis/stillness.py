@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BLOCK_MS = 120_000  # stays are looked for in blocks of two minutes
 LEAST_BLOCKS = 4  # a stay lasts at least so many
 SPLIT_MS = 900_000  # a longer silence ends a stay: nothing is known of it
+JOIN_MS = 480_000  # between stays at one place, less than four blocks that are none
 RADIUS_M = 15.0  # noise of a good receiver, whatever its shape
 MOST_RADIUS_M = (
     80.0  # of the middles of blocks about those of a stay: three sigmas of the worst receivers that matching bears
@@ -94,6 +95,25 @@ def stays_of(fixes: Fixes) -> Stays:
         where[:, 1].copy(),
     )
     return Stays(fixes.devices, ptr, *columns, sigma)
+
+
+def long_stays(stays: Stays, least_ms: int) -> list[tuple[str, int, int, float, float]]:
+    """Stays of at least so long: device, from, to (milliseconds), middle (metres).
+
+    Stays that follow each other at one place are one: bad receivers break them up.
+    """
+    if not len(stays.start_ms):
+        return []
+    owner = np.repeat(np.arange(len(stays.devices)), np.diff(stays.ptr))
+    apart_ms = stays.start_ms[1:] - stays.end_ms[:-1]
+    moved_m = np.hypot(np.diff(stays.x), np.diff(stays.y))
+    same = (np.diff(owner) == 0) & (apart_ms <= JOIN_MS) & (moved_m <= MOST_RADIUS_M)
+    first = np.flatnonzero(np.r_[True, ~same])
+    last = np.r_[first[1:], len(owner)] - 1
+    begin, end = stays.start_ms[first], stays.end_ms[last]
+    long = end - begin >= least_ms
+    columns = (owner[first], begin, end, stays.x[first], stays.y[first])
+    return [(stays.devices[d], *row) for d, *row in zip(*(c[long].tolist() for c in columns), strict=True)]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

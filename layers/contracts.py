@@ -345,8 +345,9 @@ _RESULT = (
         covered_mm_responsible int! 责任人已巡长度 | Covered by the responsible person | mm
         probability float 已巡的把握 | Probability of covered
         silent_s float! 失联时长 | Silence of those on duty | s
+        motionless_s float 静置时长 | Devices of those on duty motionless | s
         needed_s float! 所需时长 | Time a full patrol needs | s
-        cause str 原因 | Cause (not_passed, too_fast, partial, no_rostered, silent, inferred, unsupported, no_data, no_roster, no_device, exception)
+        cause str 原因 | Cause (not_passed, too_fast, partial, no_rostered, silent, motionless, inferred, unsupported, no_data, no_roster, no_device, exception)
         attribution str 归责 | Charged to (person, unit, observability)
         missing str 缺什么 | What was missing
         exception_id str 例外 | Exception

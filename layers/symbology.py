@@ -266,6 +266,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "too_fast": ("车速过快", "too fast"),
     "partial": ("未巡完", "only in part"),
     "silent": ("失联", "silent"),
+    "motionless": ("设备静置", "device motionless"),
     "no_data": ("没有数据", "no data"),
     "no_roster": ("名册中没有有权人员", "nobody entitled in the roster"),
     "no_device": ("有权人员没有设备", "those entitled carry no device"),

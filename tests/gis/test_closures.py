@@ -121,7 +121,7 @@ def crew(role: str = "squad_member"):
     fixes = Fixes(
         z.astype(np.int32),
         t,
-        z + X0,
+        X0 + 40.0 * (np.arange(len(t)) % 2),  # to and fro: no phone in a drawer
         z + Y0,
         z.astype(np.uint16),
         z.astype(np.int32),

@@ -103,7 +103,8 @@ def fixes_of(heard: dict[int, list[tuple[int, int]]]) -> Fixes:
     dev = np.concatenate([np.full(len(t), d, dtype=np.int32) for d, t in parts] or [np.zeros(0, dtype=np.int32)])
     t = np.concatenate([t for _, t in parts] or [np.zeros(0, dtype=np.int64)]).astype(np.int64)
     z = np.zeros(len(t))
-    return Fixes(dev, t, z, z, z.astype(np.uint16), dev.copy(), ("d1", "d2"), np.array([1, 0], dtype=np.int8))
+    to_and_fro = 40.0 * (np.arange(len(t)) % 2)  # no phone in a drawer
+    return Fixes(dev, t, to_and_fro, z, z.astype(np.uint16), dev.copy(), ("d1", "d2"), np.array([1, 0], dtype=np.int8))
 
 
 def audit(passes: Passes, fixes: Fixes, network=NETWORK, rules=None) -> RoadFrequency:

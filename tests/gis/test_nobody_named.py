@@ -62,18 +62,18 @@ def crew(*people: tuple[str, str, str], named: str = "", leave: tuple[str, ...] 
 
 
 def heard(**tracks: list[tuple[int, int, float]]) -> Fixes:
-    """A fix a minute of each device: from and to (minutes after 08:30), metres east of D's south end."""
+    """A fix a minute of each device, at a distance from D at which it goes to and fro: from and to (minutes after 08:30), metres east."""
     devices = tuple(sorted(tracks))
     rows = [
-        (i, START + 60_000 * m, X0 + x)
+        (i, START + 60_000 * m, X0 + x, Y0 + 400 * (m % 2))
         for i, d in enumerate(devices)
         for a, b, x in sorted(tracks[d])
         for m in range(a, b + 1)
     ]
     n = len(rows)
-    device, t, x = (np.array(c) for c in zip(*rows, strict=True)) if rows else (np.zeros(0), np.zeros(0), np.zeros(0))
+    device, t, x, y = (np.array(c) for c in zip(*rows, strict=True)) if rows else (np.zeros(0) for _ in range(4))
     return Fixes(
-        device.astype(np.int32), t.astype(np.int64), x.astype(float), np.full(n, Y0), np.zeros(n, np.uint16), np.zeros(n, np.int32),
+        device.astype(np.int32), t.astype(np.int64), x.astype(float), y.astype(float), np.zeros(n, np.uint16), np.zeros(n, np.int32),
         devices, np.full(len(devices), int(Mode.EBIKE), np.int8),
     )  # fmt: skip
 
