@@ -29,7 +29,7 @@ from gis.parallel_streets import parallel_shares
 from gis.rates import COVERED, EXCUSED, MISSED, OUTCOMES, UNKNOWN
 from gis.reach import confined_reach
 from gis.road_days import gap_view, section_days, segment_days
-from gis.road_plan import answered_by, entries_of_sections, plan_roads, required_mm, road_pieces
+from gis.road_plan import FROM_GRID, answered_by, entries_of_sections, plan_roads, required_mm, road_pieces
 from gis.sentences import missing_sentences
 
 if TYPE_CHECKING:
@@ -148,10 +148,11 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
     own = own_found.reached
     short = np.flatnonzero(np.minimum(reached["covered"], own["covered"]) < need)
     full = np.ceil(owed * proportion).astype(np.int64)
-    answer, nobody, certain = _answered(network, crew, standard, plan, entries, short)
+    filled = (answered_by(network, crew, entries) == FROM_GRID)[plan.section_of_row]
+    answer, nobody, certain = _answered(network, crew, standard, plan, entries, short, filled)
     unseen = answer
     if (unobserved := crew.unobserved()) is not crew:
-        unseen, _, _ = _answered(network, unobserved, standard, plan, entries, short)
+        unseen, _, _ = _answered(network, unobserved, standard, plan, entries, short, filled)
     rules = [obstacle(crew, r.roles) or "" for r in standard.road_rules().values()]
     barred = np.array([*rules, ""], dtype=object)[plan.rule_of[plan.section_of_row]]
     doubt = _Doubt(answer, unseen, _beat_mm(entries, plan, full), certain, barred, excused)
@@ -185,7 +186,7 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
             "cause": cause,
             "attribution": _attribution(outcome, nobody, barred),
             "missing": missing_sentences(
-                cause=cause, unit=nobody & (barred == ""), covered_mm=reached["covered"], any_speed_mm=reached["any_speed"],
+                cause=cause, unit=(nobody | filled) & (barred == ""), covered_mm=reached["covered"], any_speed_mm=reached["any_speed"],
                 need_mm=need, length_mm=owed, share=share, silent_ms=answer.silent_ms, unobserved_ms=unseen.silent_ms,
                 needed_s=full / np.maximum(answer.speed_mm_s, 1),
                 exception_id=exception_id, reasons={e.exception_id: e.reason for e in closures.excuses}, closed_mm=length - owed,
@@ -294,28 +295,33 @@ class _Doubt:
 
 
 def _answered(
-    network: Network, crew: Crew, standard: Standard, plan: RoadPlan, entries: Sequence[tuple[Entry, ...]], short: I8
-) -> tuple[Answer, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    network: Network, crew: Crew, standard: Standard, plan: RoadPlan, entries: Sequence[tuple[Entry, ...]], short: I8,
+    filled: npt.NDArray[np.bool_],
+) -> tuple[Answer, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:  # fmt: skip
     """As `_with_others`, of the crew's silences, confined by their ways in the rows that fell short."""
     answer = answer_rows(crew, standard, entries, plan.set_of, plan.sets)
     reach_mm = confined_reach(
         answer, network, crew, standard, entries, plan.set_of, plan.sets, rows=short, section_of_row=plan.section_of_row,
         window_of_row=plan.window_of_row,
     )  # fmt: skip
-    return _with_others(replace(answer, reach_mm=reach_mm), network, crew, standard, plan)
+    return _with_others(replace(answer, reach_mm=reach_mm), network, crew, standard, plan, filled)
 
 
 def _with_others(
-    answer: Answer, network: Network, crew: Crew, standard: Standard, plan: RoadPlan
+    answer: Answer, network: Network, crew: Crew, standard: Standard, plan: RoadPlan, filled: npt.NDArray[np.bool_]
 ) -> tuple[Answer, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """The answer with everybody entitled where nobody answers; bool (N,): where that is; and where nobody at all was on duty."""
+    """The answer with everybody entitled where nobody answers; bool (N,): where that is; and where nobody at all was on duty.
+
+    Where those who answer were filled in from the work grid nobody was told to patrol the section: whether it was missed is a question to
+    all who may have, beside them.
+    """
     nobody = answer.duty_ms == 0
-    others = others_on_duty(network, crew, standard, plan, nobody)
-    judged = nobody & (others.count > 0)
-    columns = {
-        n: np.where(judged, getattr(others, n), getattr(answer, n))
-        for n in ("silent_ms", "reach_mm", "speed_mm_s", "seen_ms")
-    }
+    others = others_on_duty(network, crew, standard, plan, nobody | filled)
+    judged, beside = nobody & (others.count > 0), filled & ~nobody
+    columns = {}
+    for n in ("silent_ms", "reach_mm", "speed_mm_s", "seen_ms"):
+        theirs, own = getattr(others, n), getattr(answer, n)
+        columns[n] = np.where(judged, theirs, np.where(beside, np.maximum(theirs, own), own))
     return replace(answer, **columns), nobody, nobody & ~judged
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     I8 = npt.NDArray[np.int64]
 
 EVERYONE = frozenset({"squad_member", "squad_leader", "grid_leader", "collector", "grid_member"})
+FROM_GRID = "from_grid"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,6 +164,6 @@ def answered_by(network: Network, crew: Crew, entries: Sequence[tuple[Entry, ...
     named = entries_by_target(crew, "section")
     ids = column_text(network.sections, "section_id")
     return np.array(
-        ["roster" if s in named else "from_grid" if who else "nobody" for s, who in zip(ids, entries, strict=True)],
+        ["roster" if s in named else FROM_GRID if who else "nobody" for s, who in zip(ids, entries, strict=True)],
         dtype=object,
     )

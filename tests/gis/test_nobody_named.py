@@ -245,3 +245,45 @@ def test_quality_where_nobody_answers_is_that_of_the_worse_quarter_of_those_enti
     assert found["gap"] == pytest.approx(np.log((40.0 + 5.0) / float(w["needed_s"].iloc[0])))
     assert found["doubt"] == pytest.approx(2.5)
     assert found["jitter"] == pytest.approx(0.4)
+
+
+# --- filled in from the work grid ---
+@pytest.mark.parametrize("target", ["section", "work_grid"])
+def test_whoever_is_filled_in_from_the_grid_was_not_told_to_come_so_the_squad_is_asked_too(target):
+    """One was heard elsewhere all day; a colleague of the squad was silent for three and a half hours beside the section."""
+    network = make_network(
+        [Sec("D", "road-d", "branch", "road.branch", grid="g1")], [Seg("d1", "D", (0, 0), (0, 400), (0, 400))]
+    )
+    given = (
+        "r",
+        "1",
+        "responsible",
+        target,
+        "D" if target == "section" else "g1",
+        None,
+        None,
+        None,
+        None,
+        True,
+        None,
+        None,
+        None,
+    )
+    who = build_crew(
+        DAY, ZONE, plain(),
+        persons=frame(PERSONS, [(p, p, role, unit, "T1", None, None, None) for p, role, unit in (ONE, OTHER)]),
+        devices=frame(DEVICES, [(f"d{p}", "phone", "ebike") for p in "12"]),
+        assignments=frame(ASSIGNMENTS, [(f"d{p}", p, None, utc("2026-01-01"), None) for p in "12"]),
+        responsibilities=frame(RESPONSIBILITIES, [given]), exceptions=frame(EXCEPTIONS, []),
+    )  # fmt: skip
+    fixes = heard(d1=ALL_DAY, d2=[(-5, 90, 0.0), (300, 545, 0.0)])
+    w = road_frequency(
+        network, make_passes(network, [], dict.fromkeys(fixes.devices, Mode.EBIKE)), with_fixes(who, fixes, plain()), plain(), DAY, ZONE,
+        exceptions=frame(EXCEPTIONS, []),
+    ).section_windows.iloc[0]  # fmt: skip
+    assert w["person_ids"] == "1"
+    if target == "section":  # told to come, heard elsewhere, so it was not patrolled by whom it was given to
+        assert (w["named_by"], w["outcome"], w["cause"]) == ("roster", "missed", "not_passed")
+    else:
+        assert (w["named_by"], w["outcome"], w["cause"]) == ("from_grid", "unknown", "silent")
+        assert "有权人员在岗失联" in w["missing"]
