@@ -266,9 +266,9 @@ Fixes every 15 s, 8 m of noise, one thing changed at a time, the same patrols. *
 three hours while their bearers go on. *Two phones each*: a second phone on every bearer, with errors of its own. *Canyons*: drift of
 30 m on half of the streets.
 
-手机留在抽屉时，定位说人站着不动：其实巡过的时段会被判为漏巡，定位数据中无从分辨。
-A phone in a drawer tells of somebody who stood still: what its bearer patrolled is called *missed*. Positions cannot tell
-the difference."""
+手机留在抽屉时，定位说人站着不动：静置够久的设备不作人未到过的依据，其时段未知（`motionless`）；静置前已走够全部路段所需时间的，仍判漏巡。
+A phone in a drawer tells of somebody who stood still. A device that lies still for long is no evidence of absence: its windows are unknown
+(`motionless`), unless it was seen moving in the window for as long as its bearer's whole beat takes."""
 
 _UNIT = """## 无人负责时 | Where nobody answers
 

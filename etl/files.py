@@ -38,6 +38,13 @@ def truncated(name: str, *, should: int | None = None, has: int | None = None, d
                  "copy or download it again", file=name)  # fmt: skip
 
 
+def damaged(name: str, error: Exception) -> Fault:
+    """The fault of a file in which something stands that its format does not allow; the driver's own words say what."""
+    detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return Fault("source.damaged", f"文件内容不合其格式（{detail}）", f"its content breaks its format ({detail})",
+                 "重新导出该文件", "export the file again", file=name)  # fmt: skip
+
+
 def file_faults(path: Path) -> list[Fault]:
     """What keeps a vector file from being read whole; an empty list where nothing does."""
     if path.stat().st_size == 0:

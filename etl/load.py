@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator  # noqa: TC003
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,7 @@ import shapely
 from etl.base import QUARANTINE_COLUMNS, Context, Progress, Read, raw_json, silent
 from etl.clock_notes import clock_notes
 from etl.detect import detect_shift, warning
+from etl.files import damaged
 from etl.layers_told import LAID_ON_EACH_OTHER, warnings_of
 from etl.near_ids import near_ids
 from etl.readers import ORDER, position_reader, reader_of
@@ -238,6 +239,15 @@ def _noted(record: SourceRecord, fault: Fault, context: Context) -> SourceRecord
 
 
 # --- positions ---
+@contextmanager
+def _told(source: Source) -> Iterator[None]:
+    """What a file of positions holds against its format, as a fault of its source."""
+    try:
+        yield
+    except (pa.ArrowException, ValueError, LookupError) as error:
+        raise InputError(damaged(source.where, error)) from error
+
+
 def _spool(source: Source, context: Context, path: Path) -> Spool:
     """Read positions to disk: only when all are read is it known how many rows there were and which were set aside."""
     read = position_reader()(source, context)
@@ -245,7 +255,7 @@ def _spool(source: Source, context: Context, path: Path) -> Spool:
     sample: list[pa.Table] = []
     devices: set[str] = set()
     spans: list[pa.Table] = []
-    with path.open("wb") as stream:
+    with path.open("wb") as stream, _told(source):
         for table in read.batches:
             writer = writer or pa.ipc.new_stream(stream, table.schema)
             writer.write_table(table, max_chunksize=_BATCH_ROWS)

@@ -13,7 +13,7 @@ import pandas as pd
 import pyproj
 import shapely
 
-from etl.files import empty, truncated
+from etl.files import damaged, empty, truncated
 from gis.errors import InputError
 from layers.store.base import Note
 
@@ -37,8 +37,8 @@ def read_osm(path: Path) -> tuple[pd.DataFrame, tuple[Note, ...]]:
     """
     try:
         ways = list(_ways(path))
-    except (RuntimeError, OSError) as error:
-        raise InputError(truncated(path.name, detail=str(error).splitlines()[0])) from None
+    except Exception as error:  # noqa: BLE001 (osmium has errors of its own for locations, tags and files, of no common kind)
+        raise InputError(truncated(path.name, detail=(str(error).splitlines() or [type(error).__name__])[0])) from None
     uses: Counter[int] = Counter()
     for _, _, nodes in ways:
         uses.update(n for n, _, _ in nodes)
@@ -127,6 +127,16 @@ def read_graphml(path: Path) -> tuple[pd.DataFrame, pyproj.CRS, tuple[Note, ...]
     except ET.ParseError as error:
         fault = truncated(path.name, detail=str(error))
         raise InputError(fault) from None
+    except (ValueError, LookupError) as error:  # an encoding that nobody knows
+        raise InputError(damaged(path.name, error)) from None
+    try:
+        return _graph(root, path)
+    except (ValueError, LookupError, pyproj.exceptions.CRSError, shapely.errors.ShapelyError) as error:
+        raise InputError(damaged(path.name, error)) from None
+
+
+def _graph(root: ET.Element, path: Path) -> tuple[pd.DataFrame, pyproj.CRS, tuple[Note, ...]]:
+    """Edges of a parsed graph, its CRS and remarks."""
     keys = {k.get("id"): (k.get("for"), k.get("attr.name")) for k in root.iter(f"{_GRAPHML}key")}
     graph = root.find(f"{_GRAPHML}graph")
     if graph is None or graph.find(f"{_GRAPHML}edge") is None:

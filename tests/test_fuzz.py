@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent / "dashboards"))
 
 from tests.fuzz.__main__ import run
 
-CASES = {"city": 300, "query": 250, "callback": 250}
+CASES = {"readers": 350, "city": 300, "query": 250, "callback": 250}
 
 
 @pytest.mark.filterwarnings("ignore")
