@@ -20,6 +20,7 @@ CAUSES = (
     "too_fast",
     "inferred",
     "silent",
+    "motionless",
     "exception",
 )
 NARROW = str.maketrans("，；：（）", ",;:()")
@@ -30,7 +31,7 @@ def stored(cause: str, covered_mm: int, closed_mm: int = 0, *, unit: bool = Fals
     one = np.ones(1, dtype=np.int64)
     return missing_sentences(
         cause=np.array([cause], dtype=object), unit=np.array([unit]), covered_mm=covered_mm * one, any_speed_mm=1_000_000 * one, need_mm=1_800_000 * one,
-        length_mm=2_000_000 * one, share=0.9 * one, silent_ms=1_500_000 * one, needed_s=45.0 * one,
+        length_mm=2_000_000 * one, share=0.9 * one, silent_ms=1_500_000 * one, unobserved_ms=2_700_000 * one, needed_s=45.0 * one,
         exception_id=np.array(["LW1"], dtype=object), reasons={"LW1": "closed"}, closed_mm=closed_mm * one,
     )[0]  # fmt: skip
 
