@@ -90,7 +90,7 @@ def test_the_way_is_what_was_travelled(mode, noise_m, interval_s, correlation_s)
 
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("noise_m", [3, 15, 30])
-def test_streets_that_nothing_was_fitted_to(mode, noise_m):
+def test_streets_that_no_constant_was_fitted_to(mode, noise_m):
     moved = truth(mode, ASKEW, seed=23)
     for interval_s in (1, 5, 10):
         true, net = km_of(moved, interval_s, noise_m, 0.0, graph=ASKEW)
