@@ -186,7 +186,8 @@ def there(source: Source, city: City) -> bool:
 
 @pytest.mark.data
 @pytest.mark.parametrize("name", sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir()))
-def test_check_and_audit_agree_on_the_examples(tmp_path, data_root, name):
+def test_check_and_audit_agree_on_the_examples(tmp_path, data_root, name, monkeypatch):
+    monkeypatch.setenv("XUNCHA_DATA", str(data_root))  # as the examples' city files name it
     shutil.copytree(EXAMPLES / name, tmp_path / name)
     city = load_city_file(tmp_path / name / "city.toml")
     city = city.model_copy(update={"sources": tuple(s for s in city.sources if there(s, city))})  # grids are cut later
