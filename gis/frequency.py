@@ -97,14 +97,15 @@ def road_frequency(
     pieces = road_pieces(strokes, plan, len(passes.devices))
     entries = entries_of_sections(network, crew, standard, plan)
     closures = closures_of(exceptions, network, crew, areas=areas)
-    windows = _judge(network, passes, crew, standard, plan, strokes, pieces, entries, closures)
+    named_by = answered_by(network, crew, entries)
+    windows = _judge(network, passes, crew, standard, plan, strokes, pieces, entries, closures, named_by)
     if standard.calibration.calls:
         beside = parallel_shares(network) if beside is None else beside
         windows = calibrate(
             windows, beside[plan.section_of_row], quality or quality_of(passes, crew), crew,
             table_named(standard.calibration.calls), roles={k: r.roles for k, r in standard.road_rules().items()},
         )  # fmt: skip
-    windows["named_by"] = (named_by := answered_by(network, crew, entries))[plan.section_of_row]
+    windows["named_by"] = named_by[plan.section_of_row]
     closed = closed_all_day(closures, network, standard, plan)
     gap = gap_view(network, standard, plan, evidence, len(passes.devices), closed)
     return RoadFrequency(
@@ -125,6 +126,7 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
     pieces: Pieces,
     entries: Sequence[tuple[Entry, ...]],
     closures: Closures,
+    named_by: npt.NDArray[np.object_],
 ) -> pd.DataFrame:
     measure = standard.measure
     length = network.sections["length_mm"].to_numpy(dtype=np.int64)[plan.section_of_row]
@@ -148,7 +150,7 @@ def _judge(  # noqa: PLR0917 (what one judgement needs)
     own = own_found.reached
     short = np.flatnonzero(np.minimum(reached["covered"], own["covered"]) < need)
     full = np.ceil(owed * proportion).astype(np.int64)
-    filled = (answered_by(network, crew, entries) == FROM_GRID)[plan.section_of_row]
+    filled = (named_by == FROM_GRID)[plan.section_of_row]
     answer, nobody, certain = _answered(network, crew, standard, plan, entries, short, filled)
     unseen = answer
     if (unobserved := crew.unobserved()) is not crew:

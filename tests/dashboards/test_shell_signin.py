@@ -216,7 +216,7 @@ def test_tries_are_forgotten_when_their_time_is_over(tmp_path):
     store.close()
 
 
-def test_of_many_tries_at_once_no_more_are_checked_than_the_limit_allows(store_url, monkeypatch):
+def test_of_many_tries_at_once_no_more_are_checked_than_the_limit_allows(store_url):
     store = open_store(store_url)
     store.prepare()
     limit = SignInLimit(store, tries=5, window_s=300)

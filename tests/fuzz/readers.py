@@ -73,9 +73,11 @@ class Bench:
         with tempfile.TemporaryDirectory(dir=self.here) as folder:
             reads, spools, faults = try_sources(chosen_sources(city, None), Context(city), Path(folder))
             told = [f"{f.code}: {f.en}" for f in faults if f.code in UNFORESEEN or not (f.zh and f.en)]
-            for _, read in reads:
-                if read.record.rows_in < 0 or len(read.frame) > 50_000:
-                    told.append("an odd number of rows")
+            told += [
+                f"{r.record.rows_in} rows in, {len(r.frame)} of them kept"
+                for _, r in reads
+                if len(r.frame) > r.record.rows_in
+            ]
             for _, spool in spools:
                 sum(len(b) for b in spool.batches())
         return "; ".join(told)
